@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all their set-up: an environment of their own in .venv, CPU torch, this project.
+PYTHON ?= python3
+# One exact torch, so that every checkout tests the same one. On Linux the default index serves the CUDA build: for the
+# small CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU index (see "Installing" in the README).
+TORCH ?= torch==2.13.0
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: demo test check format bench clean
+
+$(VENV)/ready: pyproject.toml Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/ready
+	$(RUN)/python benchmarks/demo.py
+
+test: $(VENV)/ready
+	$(RUN)/python -m pytest
+
+check: $(VENV)/ready
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/pyright
+
+format: $(VENV)/ready
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info

@@ -1,0 +1,1 @@
+"""Open-vocabulary segmentation without training."""
