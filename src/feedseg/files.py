@@ -1,0 +1,39 @@
+"""Files that are either whole or not there."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from feedseg.errors import FeedsegError
+
+
+@contextmanager
+def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path to write to, which takes the place of `path` once the body has ended well.
+
+        with write_atomically(folder / "cat.png") as temporary:
+            image.save(temporary)
+
+    Readers see the old file or the new one, never a half. The temporary lies in the same folder, made here if it does
+    not exist, and ends in the same suffix, since many writers choose their format by it. The body's own writer creates
+    it, so it gets the permissions of any new file. Whatever ends the body early, an interrupt too, leaves `path` as it
+    was and no temporary behind.
+
+    Raises FeedsegError, naming `path`, for every OSError: no space, no permission, a file where a folder should be.
+    The body should therefore write and do nothing else that may fail like this.
+    """
+    path = Path(path)
+    # A name of fixed length: built upon the target's name it could become too long where the target's own is not.
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise FeedsegError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        # Gone already after a success; where not even a folder could be made, looking for it fails like the rest did.
+        with suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,70 @@
+"""From logits to labels: resize to the picture, softmax over the queries, synonyms to classes, threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+# Elements of one strip of full-size probabilities, so that no picture holds all classes at full size.
+STRIP_ELEMENTS = 1 << 24
+
+
+def label_pixels(
+    logits: Tensor,
+    size: tuple[int, int],
+    query_to_class: tuple[int, ...],
+    classes: int,
+    logit_scale: float,
+    threshold: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Name every pixel of a picture, a strip of rows at a time.
+
+    Args:
+        logits: cosines of the queries, (C, h, w).
+        size: height and width of the picture.
+        query_to_class: the class of every query; a class has the probability of its best query.
+        classes: how many classes there are; one without queries has probability 0.
+        logit_scale: cosines are multiplied by it before the softmax over the queries.
+        threshold: a pixel whose best class is less probable becomes class 0.
+
+    Returns:
+        labels (height, width), uint8 or uint16, and the best class's probability (height, width), float32.
+    """
+    height, width = size
+    labels = np.empty(size, np.uint8 if classes <= 256 else np.uint16)
+    confidence = np.empty(size, np.float32)
+    queries = [[query for query, owner in enumerate(query_to_class) if owner == label] for label in range(classes)]
+    rows = max(1, STRIP_ELEMENTS // (len(query_to_class) * width))
+    for start in range(0, height, rows):
+        strip = slice(start, min(start + rows, height))
+        scores = resized_rows(logits, size, strip).mul_(logit_scale).softmax(dim=0)
+        if query_to_class != tuple(range(classes)):
+            nothing = scores.new_zeros(scores.shape[1:])
+            scores = torch.stack([scores[of_class].amax(dim=0) if of_class else nothing for of_class in queries])
+        best, index = scores.max(dim=0)
+        index[best < threshold] = 0
+        labels[strip] = index.cpu().numpy()
+        confidence[strip] = best.cpu().numpy()
+    return labels, confidence
+
+
+def resized_rows(picture: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
+    """Some rows of a picture (C, h, w) resized bilinearly to `size`: (C, rows, width).
+
+    The same numbers as `torch.nn.functional.interpolate` with `align_corners=False` computes for the whole.
+    """
+    height, width = size
+    source_height = picture.shape[1]
+    target = torch.arange(rows.start, rows.stop, device=picture.device, dtype=torch.float32)
+    places = ((target + 0.5) * (source_height / height) - 0.5).clamp_(min=0)
+    upper = places.floor().long().clamp_(max=source_height - 1)
+    lower = (upper + 1).clamp_(max=source_height - 1)
+    weight = (places - upper)[None, :, None]
+    first, last = int(upper[0]), int(lower[-1]) + 1
+    # only the rows that are needed are widened
+    wide = interpolate(picture[None, :, first:last], size=(last - first, width), mode="bilinear", align_corners=False)[
+        0
+    ]
+    return torch.lerp(wide[:, upper - first], wide[:, lower - first], weight)

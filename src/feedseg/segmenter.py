@@ -1,0 +1,344 @@
+"""Picture and vocabulary to segmentation: the one place where the stages meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import lcm
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from feedseg.errors import FeedsegError
+from feedseg.labelling import label_pixels
+from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
+from feedseg.segmentation import Segmentation
+from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings
+from feedseg.vision.attention import HOSTS
+from feedseg.vision.catalog import (
+    CARDS,
+    DEFAULT_MODEL,
+    DEFAULT_PROXY,
+    SHARPNESS_BY_PROXY,
+    SHARPNESS_BY_WIDTH,
+    names,
+)
+from feedseg.vision.feedback import FeedbackAttention
+from feedseg.vision.models import Model, open_model
+from feedseg.vision.proxy import Features, Proxy, SelfProxy, open_proxy
+from feedseg.vision.reading import Reader, Reading
+from feedseg.vision.text import Progress, TextTower
+from feedseg.vision.tower import ClipTower, Tower
+from feedseg.vocabulary import Vocabulary
+from feedseg.windows import Canvas, Window, padded_to_multiple, place_windows
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Segmenter:
+    """A text-aligned model, a host, and the feedback: call it with pictures and a vocabulary."""
+
+    def __init__(
+        self,
+        model: Model,
+        reader: Reader,
+        feedback: FeedbackAttention | None,
+        settings: Settings,
+        batch_size: int,
+    ) -> None:
+        self.model = model
+        self.reader = reader
+        self.feedback = feedback
+        self.settings = settings
+        self.batch_size = batch_size
+        proxy_patch = reader.proxy.patch_size if reader.proxy else 1
+        self._multiple = lcm(reader.tower.patch_size, proxy_patch)
+        self._text: tuple[Vocabulary, Tensor] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path | Model = DEFAULT_MODEL,
+        *,
+        host: str = "proxyclip",
+        proxy: str | Path | Features | Proxy | None = None,
+        feedback: bool | FeedbackAttention = True,
+        settings: Settings | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        class_token: bool | None = None,
+        residual: bool | None = None,
+        batch_size: int | None = None,
+    ) -> Segmenter:
+        """Load the weights and move them to the device.
+
+        Args:
+            model: a name of the catalog, a hub id (`owner/name`, `owner/name@revision`), a local folder, or an opened
+                model.
+            host: "clip", "maskclip", "sclip", "clearclip", "naclip" or "proxyclip".
+            proxy: for proxyclip: a name of the catalog, a hub id, a local folder, "self" for the tower's own final
+                patch tokens, or a function from RGB windows in [0, 1], (B, 3, height, width), to features (B, C, h, w).
+                None: "dino-b8" beside a CLIP, "self" beside another tower.
+            feedback: the paper's feedback, none, or one with other constants.
+            settings: sizes and windows; None for the host's own protocol.
+            device: "cpu", "cuda", "mps", …; None for the best there is.
+            dtype: "fp32", "fp16" or "bf16"; None for fp16 on CUDA and fp32 elsewhere.
+            class_token: False leaves the class token out of the host's attention; None: as published for a CLIP, out
+                for another tower.
+            residual: whether the last block's residual and feed-forward are kept; None: as published.
+            batch_size: windows that go through the tower together; None for 1 on a CPU and 16 elsewhere.
+        """
+        if host not in HOSTS:
+            raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOSTS)}")
+        chosen = HOSTS[host]
+        if proxy is not None and not chosen.uses_proxy:
+            raise FeedsegError(f"the host {host} uses no proxy; proxyclip does")
+        place = choose_device(device)
+        number = choose_dtype(dtype, place)
+        opened = model if isinstance(model, Model) else open_model(repository_of(model))
+        is_clip = isinstance(opened.tower, ClipTower)
+        encoder = None
+        if chosen.uses_proxy:
+            encoder = open_proxy((DEFAULT_PROXY if is_clip else SelfProxy.name) if proxy is None else proxy)
+            encoder.to(place, number)
+        opened.tower.to(place, number)
+        if isinstance(opened.text, TextTower):
+            opened.text.to(place, number)
+        if class_token is None and not is_clip:
+            class_token = False
+        if feedback is True:
+            feedback = default_feedback(opened.tower, encoder)
+        return cls(
+            model=opened,
+            reader=Reader(opened.tower, chosen, encoder, class_token, residual),
+            feedback=feedback or None,
+            settings=settings or (HOST_SETTINGS[host] if is_clip else WHOLE_PICTURE),
+            batch_size=batch_size or (1 if place.type == "cpu" else 16),
+        )
+
+    @overload
+    def __call__(self, pictures: PictureLike, vocabulary: Vocabulary) -> Segmentation: ...
+    @overload
+    def __call__(self, pictures: Iterable[PictureLike], vocabulary: Vocabulary) -> Iterator[Segmentation]: ...
+    def __call__(
+        self, pictures: PictureLike | Iterable[PictureLike], vocabulary: Vocabulary
+    ) -> Segmentation | Iterator[Segmentation]:
+        """Segment one picture, or several lazily and in order.
+
+        Args:
+            pictures: a path, a PIL image or an array (height, width, 3), uint8; or an iterable of these.
+            vocabulary: what to look for.
+        """
+        if isinstance(pictures, (str, Path, Image.Image, np.ndarray, Picture)):
+            return self.open(pictures).segment(vocabulary)
+        return self._segment_all(pictures, vocabulary)
+
+    def open(self, picture: PictureLike) -> OpenedPicture:
+        """Run the vision tower, the proxy and the host on a picture; the words come later, as often as one likes."""
+        one = read_picture(picture)
+        return OpenedPicture(self, one, self.open_pixels([self._resized(one)]))
+
+    def embed(self, vocabulary: Vocabulary, progress: Progress | None = None) -> Tensor:
+        """Unit embeddings of the vocabulary's queries, (C, E), fp32; the last ones are kept."""
+        if self._text is None or self._text[0] != vocabulary:
+            embeddings = self.model.text.embed(vocabulary.queries, vocabulary.templates, progress)
+            self._text = (vocabulary, embeddings.to(self.reader.tower.device))
+        return self._text[1]
+
+    def _segment_all(self, pictures: Iterable[PictureLike], vocabulary: Vocabulary) -> Iterator[Segmentation]:
+        group: list[Picture] = []
+        windows = 0
+        for picture in pictures:
+            group.append(read_picture(picture))
+            windows += len(self._windows(self._size(group[-1])))
+            if windows >= self.batch_size:
+                yield from self._segment_group(group, vocabulary)
+                group, windows = [], 0
+        if group:
+            yield from self._segment_group(group, vocabulary)
+
+    def _segment_group(self, group: Sequence[Picture], vocabulary: Vocabulary) -> Iterator[Segmentation]:
+        opened = self.open_pixels([self._resized(picture) for picture in group])
+        for picture, logits in zip(group, self.stitched_logits(opened, vocabulary), strict=True):
+            yield self._label(picture, logits, vocabulary)
+
+    def _size(self, picture: Picture) -> tuple[int, int]:
+        """Height and width that a picture is resized to."""
+        multiple = self._multiple if self.settings.window is None else 1
+        return fitted_size(picture.size, self.settings.short_side, self.settings.max_long_side, multiple)
+
+    def _resized(self, picture: Picture) -> Tensor:
+        return resized(picture, self._size(picture)).to(self.reader.tower.device)
+
+    def _windows(self, size: tuple[int, int]) -> list[Window]:
+        if self.settings.window is None:
+            return [Window(0, 0, *size)]
+        return place_windows(size, self.settings.window_sides, self.settings.stride_sides)
+
+    def open_pixels(self, pictures: Sequence[Tensor]) -> list[OpenedWindows]:
+        """Open all windows of pictures that have their working size, RGB in [0, 1], (3, height, width) each.
+
+        Windows of one shape go through the tower in batches.
+        """
+        by_shape: dict[torch.Size, list[tuple[_Place, Tensor]]] = {}
+        for index, pixels in enumerate(pictures):
+            size = (pixels.shape[-2], pixels.shape[-1])
+            for window in self._windows(size):
+                padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self._multiple)
+                by_shape.setdefault(padded.shape, []).append((_Place(index, size, window, inside), padded))
+        opened = []
+        for shape, members in by_shape.items():
+            for start in range(0, len(members), self.batch_size):
+                places, batch = zip(*members[start : start + self.batch_size], strict=True)
+                opened.append(OpenedWindows(self.reader.open(torch.stack(batch)), places, (shape[-2], shape[-1])))
+        return opened
+
+    @torch.inference_mode()
+    def stitched_logits(self, opened: Sequence[OpenedWindows], vocabulary: Vocabulary) -> list[Tensor]:
+        """Cosines of the queries, (C, height, width), of every picture that was opened, at its working size.
+
+        Without windows they stay on the host's grid, (C, h, w), so that they are resized once and not twice.
+        """
+        text = self.embed(vocabulary)
+        finished: dict[int, Tensor] = {}
+        canvases: dict[int, Canvas] = {}
+        for windows in opened:
+            logits = windows.reading.logits(text, self.feedback)
+            for place, of_window in zip(windows.places, logits, strict=True):
+                if self.settings.window is None:
+                    finished[place.picture] = of_window
+                    continue
+                if place.picture not in canvases:
+                    canvases[place.picture] = Canvas(len(text), place.size, text.device)
+                enlarged = interpolate(of_window[None], size=windows.sides, mode="bilinear", align_corners=False)[0]
+                canvases[place.picture].add(place.window, enlarged[:, place.inside.rows, place.inside.columns])
+        finished |= {index: canvas.mean() for index, canvas in canvases.items()}
+        return [finished[index] for index in sorted(finished)]
+
+    def _label(self, picture: Picture, logits: Tensor, vocabulary: Vocabulary) -> Segmentation:
+        labels, confidence = label_pixels(
+            logits,
+            picture.size,
+            vocabulary.query_to_class,
+            len(vocabulary.names),
+            self.settings.logit_scale,
+            vocabulary.threshold,
+        )
+        return Segmentation(
+            labels=labels,
+            confidence=confidence,
+            names=vocabulary.names,
+            picture=picture.pixels,
+            source=picture.source,
+            background=vocabulary.has_background,
+            threshold=vocabulary.threshold,
+            synonyms=vocabulary.words,
+            models=self.provenance(),
+            settings=self.describe(),
+        )
+
+    def provenance(self) -> dict[str, dict[str, str]]:
+        """The models behind the numbers and their revisions, by role."""
+        models = {"model": {"name": self.model.source, "revision": self.model.revision}}
+        if self.reader.proxy is not None:
+            models["proxy"] = {"name": self.reader.proxy.name, "revision": self.reader.proxy.revision}
+        return models
+
+    def describe(self) -> dict[str, object]:
+        """Every setting that the numbers depend on, as JSON has it."""
+        feedback, settings, reader = self.feedback, self.settings, self.reader
+        return {
+            "host": reader.host.name,
+            "feedback": None if feedback is None else vars(feedback).copy(),
+            "class_token": reader.sees_class_token,
+            "residual": reader.keeps_residual,
+            **vars(settings),
+            "device": str(reader.tower.device),
+            "dtype": str(reader.tower.dtype).removeprefix("torch."),
+        }
+
+
+class OpenedPicture:
+    """A picture that has been through the vision tower and can be asked for any words."""
+
+    def __init__(self, segmenter: Segmenter, picture: Picture, opened: list[OpenedWindows]) -> None:
+        self._segmenter = segmenter
+        self._opened = opened
+        self.picture = picture
+
+    def logits(self, vocabulary: Vocabulary) -> Tensor:
+        """Cosines of the queries before the softmax, (C, h, w), at the size that the windows were cut from."""
+        return self._segmenter.stitched_logits(self._opened, vocabulary)[0]
+
+    def segment(self, vocabulary: Vocabulary) -> Segmentation:
+        """Name every pixel with these words."""
+        return self._segmenter._label(self.picture, self.logits(vocabulary), vocabulary)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a window belongs: the picture's index and working size, the window in it, the window in its padding."""
+
+    picture: int
+    size: tuple[int, int]
+    window: Window
+    inside: Window
+
+
+@dataclass(frozen=True)
+class OpenedWindows:
+    """A batch of opened windows, perhaps of several pictures, of one height and width with their padding (`sides`)."""
+
+    reading: Reading
+    places: tuple[_Place, ...]
+    sides: tuple[int, int]
+
+
+def repository_of(model: str | Path) -> str | Path:
+    """The hub repository of a name in the catalog; anything else as it is."""
+    card = CARDS.get(str(model))
+    if card is None:
+        return model
+    if card.kind != "tower":
+        raise FeedsegError(f"{model} is a proxy without text; as the model take one of {', '.join(names('tower'))}")
+    return card.repository
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device asked for, or the best there is: CUDA, Apple's MPS, the CPU."""
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise FeedsegError(f"the device {str(device)!r} cannot be used here: {first}") from error
+    return chosen
+
+
+def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """The number type asked for, or fp16 on CUDA (which keeps more of a label's digits than bf16) and fp32 elsewhere."""
+    if dtype is None:
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if isinstance(dtype, torch.dtype):
+        if dtype not in DTYPES.values():
+            raise FeedsegError(f"the type {dtype} is none of {', '.join(DTYPES)}")
+        return dtype
+    if dtype not in DTYPES:
+        raise FeedsegError(f"the type {dtype!r} is none of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def default_feedback(tower: Tower, proxy: Proxy | None) -> FeedbackAttention:
+    """The paper's constants, with the sharpness it gives for this tower and proxy."""
+    usual = FeedbackAttention().sharpness
+    by_width = SHARPNESS_BY_WIDTH.get(tower.width, usual)
+    return FeedbackAttention(sharpness=SHARPNESS_BY_PROXY.get(proxy.kind if proxy else "", by_width))

@@ -1,0 +1,55 @@
+"""How pictures are cut and scored: the hosts' own protocols, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Sides = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes in pixels. `window` and `stride` are one number for both sides or (height, width).
+
+    Without a window the whole picture goes through at once, each side rounded to whole patches.
+    """
+
+    short_side: int = 336  # the picture is resized to it, keeping its shape
+    max_long_side: int = 2048  # unless its long side would exceed this
+    window: int | Sides | None = 336
+    stride: int | Sides = 112
+    logit_scale: float = 40.0  # cosines are multiplied by it before the softmax over the queries
+
+    def __post_init__(self) -> None:
+        if self.short_side < 1 or self.max_long_side < 1:
+            raise ValueError("the picture's sides are at least one pixel")
+        if self.window is not None:
+            for window, stride in zip(self.window_sides, self.stride_sides, strict=True):
+                if not 1 <= stride <= window:
+                    raise ValueError(
+                        f"a stride of {stride} leaves gaps or goes nowhere with windows of {window} pixels"
+                    )
+
+    @property
+    def window_sides(self) -> Sides:
+        """Height and width of a window."""
+        if self.window is None:
+            raise ValueError("the whole picture is one window")
+        return (self.window, self.window) if isinstance(self.window, int) else self.window
+
+    @property
+    def stride_sides(self) -> Sides:
+        """Vertical and horizontal step of the windows."""
+        return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+
+
+HOST_SETTINGS: dict[str, Settings] = {
+    "clip": Settings(),
+    "maskclip": Settings(),
+    "sclip": Settings(window=224, stride=112),
+    "clearclip": Settings(short_side=448, window=448, stride=224, logit_scale=50.0),
+    "naclip": Settings(window=224, stride=112),
+    "proxyclip": Settings(),
+}
+# Towers that were aligned on whole pictures, not on CLIP's squares.
+WHOLE_PICTURE = Settings(window=None)

@@ -1,0 +1,78 @@
+"""The models that have a short name: where their weights are, under which licence, and their default settings. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Card:
+    """A named model. `parameters` counts what the repository's model has, in millions."""
+
+    name: str
+    kind: str  # "tower" or "proxy"
+    title: str
+    repository: str
+    licence: str
+    parameters: float
+
+    @property
+    def megabytes(self) -> int:
+        """About what is downloaded, in MB: the hub's repositories hold fp32."""
+        return round(self.parameters * 4)
+
+
+_OPENAI = "MIT (OpenAI)"
+_LAION = "MIT (LAION)"
+_META_NC = "CC-BY-NC-4.0 (Meta)"
+_META = "Apache-2.0 (Meta)"
+_DINOV3 = "DINOv3 License (Meta), gated"
+
+CARDS: dict[str, Card] = {
+    card.name: card
+    for card in (
+        Card("vit-b-32", "tower", "CLIP ViT-B/32, OpenAI", "openai/clip-vit-base-patch32", _OPENAI, 151.3),
+        Card("vit-b-16", "tower", "CLIP ViT-B/16, OpenAI", "openai/clip-vit-base-patch16", _OPENAI, 149.6),
+        Card("vit-l-14", "tower", "CLIP ViT-L/14, OpenAI", "openai/clip-vit-large-patch14", _OPENAI, 427.6),
+        Card("vit-l-14-336", "tower", "CLIP ViT-L/14@336, OpenAI", "openai/clip-vit-large-patch14-336", _OPENAI, 427.9),
+        Card(
+            "vit-b-16-laion", "tower", "CLIP ViT-B/16, LAION-2B", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", _LAION, 149.6
+        ),
+        Card(
+            "vit-l-14-laion", "tower", "CLIP ViT-L/14, LAION-2B", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", _LAION, 427.6
+        ),
+        Card("vit-h-14", "tower", "CLIP ViT-H/14, LAION-2B", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", _LAION, 986.1),
+        Card("metaclip-b-16", "tower", "MetaCLIP ViT-B/16, 2.5B", "facebook/metaclip-b16-fullcc2.5b", _META_NC, 149.6),
+        Card("metaclip-l-14", "tower", "MetaCLIP ViT-L/14, 2.5B", "facebook/metaclip-l14-fullcc2.5b", _META_NC, 427.6),
+        Card("metaclip-h-14", "tower", "MetaCLIP ViT-H/14, 2.5B", "facebook/metaclip-h14-fullcc2.5b", _META_NC, 986.1),
+        Card("dino-b8", "proxy", "DINO ViT-B/8", "facebook/dino-vitb8", _META, 85.8),
+        Card("dino-b16", "proxy", "DINO ViT-B/16", "facebook/dino-vitb16", _META, 85.8),
+        Card("dino-s8", "proxy", "DINO ViT-S/8", "facebook/dino-vits8", _META, 21.7),
+        Card("dinov2-b14", "proxy", "DINOv2 ViT-B/14", "facebook/dinov2-base", _META, 86.6),
+        Card(
+            "dinov2-b14-reg",
+            "proxy",
+            "DINOv2 ViT-B/14 with registers",
+            "facebook/dinov2-with-registers-base",
+            _META,
+            86.6,
+        ),
+        Card("dinov3-b16", "proxy", "DINOv3 ViT-B/16", "facebook/dinov3-vitb16-pretrain-lvd1689m", _DINOV3, 85.7),
+        Card("mae-b16", "proxy", "MAE ViT-B/16", "facebook/vit-mae-base", _META_NC, 111.9),
+        Card("sam-b", "proxy", "SAM ViT-B", "facebook/sam-vit-base", _META, 93.7),
+    )
+}
+
+
+def names(kind: str) -> list[str]:
+    """The names of all cards of a kind, in the catalog's order."""
+    return [card.name for card in CARDS.values() if card.kind == kind]
+
+
+DEFAULT_MODEL = "vit-b-16"
+DEFAULT_PROXY = "dino-b8"  # beside a CLIP tower
+
+# The feedback's sharpness λ where it is not the paper's usual 3.0: by the tower's width (1280 is ViT-H), by the proxy's
+# kind. Where both apply the proxy's counts.
+SHARPNESS_BY_WIDTH = {1280: 2.3}
+SHARPNESS_BY_PROXY = {"vit_mae": 4.5}

@@ -1,0 +1,103 @@
+"""Building transformers' modules from checkpoints, complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from feedseg.errors import FeedsegError
+from feedseg.vision.checkpoint import Checkpoint, load_weights, read_config
+
+Channels = tuple[float, float, float]
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """transformers' own progress bars and advice say nothing to our users; restored afterwards."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_module(
+    checkpoint: Checkpoint, class_name: str, config_changes: Mapping[str, Any] | None = None, **options: Any
+):
+    """A frozen fp32 module of transformers' class `class_name` with the checkpoint's configuration and weights.
+
+    Raises:
+        FeedsegError: the weights lack a tensor that the model needs, or one has another shape.
+    """
+    import transformers
+
+    model_class = getattr(transformers, class_name)
+    with quiet_transformers():
+        try:
+            config = model_class.config_class.from_pretrained(checkpoint.folder, local_files_only=True)
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise FeedsegError(f"{checkpoint.source}: its config.json is not usable: {first_line(error)}") from error
+    for name, value in (config_changes or {}).items():
+        setattr(config, name, value)
+    return build_module(class_name, config, load_weights(checkpoint), checkpoint.source, **options)
+
+
+def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], source: str, **options: Any):
+    """A frozen fp32 module of transformers' class `class_name` from a configuration and a state dict.
+
+    transformers would fill what is missing with random numbers; here that is an error.
+    """
+    import transformers
+
+    model_class = getattr(transformers, class_name)
+    with quiet_transformers():
+        try:
+            module, report = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=dict(weights),
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                output_loading_info=True,
+                **options,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise FeedsegError(f"{source}: weights do not fit {class_name}: {first_line(error)}") from error
+    absent = sorted(report["missing_keys"])
+    if absent:
+        raise FeedsegError(
+            f"{source}: {len(absent)} tensors of {class_name} are missing from the weights, the first is {absent[0]}"
+        )
+    return module.eval().requires_grad_(False)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text that says something, or its class's name."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def normalisation_of(checkpoint: Checkpoint, mean: Channels, std: Channels) -> tuple[Channels, Channels]:
+    """Mean and standard deviation of the checkpoint's preprocessing for RGB in [0, 1]; the defaults if it has none."""
+    if not (checkpoint.folder / "preprocessor_config.json").is_file():
+        return mean, std
+    config = read_config(checkpoint, "preprocessor_config.json")
+    return channels(config.get("image_mean", mean), checkpoint), channels(config.get("image_std", std), checkpoint)
+
+
+def channels(values: Any, checkpoint: Checkpoint) -> Channels:
+    """Three positive numbers, or an error that names the checkpoint."""
+    try:
+        red, green, blue = (float(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise FeedsegError(f"{checkpoint.source}: its normalisation is not three numbers: {values!r}") from error
+    return red, green, blue

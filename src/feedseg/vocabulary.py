@@ -1,0 +1,244 @@
+"""The words: classes with synonyms, an optional background, a threshold, prompt templates; and their one text format.
+
+The format, a class a line, synonyms separated by semicolons::
+
+    # a comment
+    background: wall; floor
+    threshold: 0.2
+    template: a photo of a {}.
+    cat; kitten
+    sofa; couch
+
+`background:`, `threshold:` and `template:` (which may be repeated) are optional. On one line, as on the command line,
+commas stand for the line ends: ``cat; kitten, sofa; couch``. Neither separator can be part of a name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from feedseg.errors import FeedsegError
+from feedseg.files import write_atomically
+
+BACKGROUND = "background"
+DIRECTIVES = ("background", "threshold", "template")
+Words = tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def default_templates() -> tuple[str, ...]:
+    """The 80 prompt templates of CLIP's ImageNet protocol (Radford et al., 2021), which the benchmarks use."""
+    text = files("feedseg").joinpath("data/prompt_templates.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+@dataclass(frozen=True, init=False)
+class Vocabulary:
+    """What a picture is asked for.
+
+    Args:
+        classes: each a name, ``"name; synonym"`` or a sequence of words, the first of which is the name.
+        background: words of the background, which becomes class 0.
+        threshold: pixels whose best class is less probable become background; above 0 there is a background class even
+            without words of its own.
+        templates: prompts with one {} for the word; None for the 80 of the protocol.
+
+    Raises:
+        FeedsegError: no classes, an empty name, a separator inside a name, a word in two classes, a threshold outside
+            [0, 1), a template without {}.
+    """
+
+    classes: tuple[Words, ...]
+    background: Words
+    threshold: float
+    templates: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        classes: Iterable[str | Iterable[str]],
+        background: str | Iterable[str] | None = None,
+        threshold: float = 0.0,
+        templates: Iterable[str] | None = None,
+    ) -> None:
+        if isinstance(classes, str):
+            raise FeedsegError(f"the classes are a list; for text on one line use Vocabulary.parse_line({classes!r})")
+        set_field = object.__setattr__
+        set_field(self, "classes", tuple(_words(entry) for entry in classes))
+        set_field(self, "background", _words(background) if background else ())
+        set_field(self, "threshold", float(threshold))
+        set_field(self, "templates", tuple(templates) if templates is not None else None)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.classes:
+            raise FeedsegError("a vocabulary needs at least one class")
+        if not 0 <= self.threshold < 1:
+            raise FeedsegError(f"the threshold is a probability from 0 to below 1, not {self.threshold:g}")
+        if len(self.queries) < 2:
+            raise FeedsegError(
+                f"with {self.queries[0]!r} as the only word every pixel would get it: add classes or background words"
+            )
+        if len(self.classes) == 1 and not self.has_background:
+            words = "; ".join(self.classes[0])
+            raise FeedsegError(
+                f"{words!r} is one class with synonyms, and every pixel would get it: separate classes by commas "
+                "(or line ends), or add background words"
+            )
+        seen: dict[str, str] = {}
+        for words in self.classes:
+            for word in words:
+                if word.casefold() in seen:
+                    raise FeedsegError(f"the word {word!r} stands in {seen[word.casefold()]!r} and in {words[0]!r}")
+                seen[word.casefold()] = words[0]
+        if self.has_background and BACKGROUND in seen and seen[BACKGROUND] == BACKGROUND:
+            raise FeedsegError(
+                "a class is called 'background' beside the background: give it as the background instead"
+            )
+        for word in self.background:
+            if word.casefold() in seen:
+                warnings.warn(
+                    f"the word {word!r} is in the background and in class {seen[word.casefold()]!r}; background wins",
+                    UserWarning,
+                    stacklevel=3,
+                )
+        for template in self.templates or ():
+            if template.count("{}") != 1 or "\n" in template:
+                raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
+        if self.templates is not None and not self.templates:
+            raise FeedsegError("an empty list of templates leaves nothing to ask; leave it out for the default ones")
+
+    @property
+    def has_background(self) -> bool:
+        """Whether class 0 is the background."""
+        return bool(self.background) or self.threshold > 0
+
+    @cached_property
+    def words(self) -> tuple[Words, ...]:
+        """The words of every class in the order of the labels; a background without words has none."""
+        return ((self.background, *self.classes)) if self.has_background else self.classes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names in the order of the labels."""
+        names = tuple(words[0] for words in self.classes)
+        return (BACKGROUND, *names) if self.has_background else names
+
+    @cached_property
+    def queries(self) -> Words:
+        """Every word, in the order of the labels."""
+        return tuple(word for words in self.words for word in words)
+
+    @cached_property
+    def query_to_class(self) -> tuple[int, ...]:
+        """The label of every query."""
+        return tuple(label for label, words in enumerate(self.words) for _ in words)
+
+    @classmethod
+    def parse_line(
+        cls,
+        labels: str,
+        background: str | None = None,
+        threshold: float = 0.0,
+        templates: Iterable[str] | None = None,
+    ) -> Vocabulary:
+        """From one line of text: commas between classes, semicolons between a class's words.
+
+        In `background`, all of whose words are one class, commas and semicolons mean the same.
+        """
+        if "\n" in labels.strip():
+            raise FeedsegError("labels on one line are separated by commas; for text of several lines use a file")
+        classes = [_split(entry, ";", labels) for entry in _split(labels, ",", labels)]
+        background_words = None if background is None else _split(background.replace(";", ","), ",", background)
+        return cls(classes, background_words, threshold, templates)
+
+    @classmethod
+    def parse(cls, text: str, source: str = "the vocabulary") -> Vocabulary:
+        """From text in the format described at the top of this module; `source` is what errors call it."""
+        classes: list[list[str]] = []
+        background: list[str] | None = None
+        threshold: float | None = None
+        templates: list[str] = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            place = f"{source}, line {number}"
+            directive, colon, value = line.partition(":")
+            if not colon:
+                if "," in line:
+                    raise FeedsegError(f"{place}: a comma; write a class a line, its synonyms separated by semicolons")
+                classes.append(_split(line, ";", place))
+            elif directive == "template":
+                templates.append(value.strip())
+            elif directive == "background" and background is None:
+                if "," in value:
+                    raise FeedsegError(f"{place}: a comma; the background's words are separated by semicolons")
+                background = _split(value, ";", place)
+            elif directive == "threshold" and threshold is None:
+                try:
+                    threshold = float(value)
+                except ValueError:
+                    raise FeedsegError(f"{place}: the threshold is a number, not {value.strip()!r}") from None
+            elif directive in DIRECTIVES:
+                raise FeedsegError(f"{place}: a second {directive}")
+            else:
+                raise FeedsegError(
+                    f"{place}: {directive!r} is none of {', '.join(DIRECTIVES)}, and names have no colon"
+                )
+        try:
+            return cls(classes, background, threshold or 0.0, templates or None)
+        except FeedsegError as error:
+            raise FeedsegError(f"{source}: {error}") from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> Vocabulary:
+        """From a text file, UTF-8."""
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeedsegError(f"the vocabulary {path} cannot be read: {error}") from error
+        return cls.parse(text, str(path))
+
+    def format(self) -> str:
+        """The text that `parse` turns into this vocabulary again."""
+        lines = []
+        if self.background:
+            lines.append(f"background: {'; '.join(self.background)}")
+        if self.threshold:
+            lines.append(f"threshold: {self.threshold!r}")
+        lines += [f"template: {template}" for template in self.templates or ()]
+        lines += ["; ".join(words) for words in self.classes]
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: str | Path) -> None:
+        """To a text file, UTF-8."""
+        with write_atomically(Path(path)) as temporary:
+            temporary.write_text(self.format(), encoding="utf-8")
+
+
+def _words(entry: str | Iterable[str]) -> Words:
+    words = tuple(word.strip() for word in (entry.split(";") if isinstance(entry, str) else entry))
+    for word in words:
+        if not word:
+            raise FeedsegError(f"an empty name in {entry!r}")
+        if bad := next((mark for mark in ",;:\n\r" if mark in word), None):
+            raise FeedsegError(
+                f"the name {word!r} contains {bad!r}: give every class an entry of its own, synonyms separated by ';'"
+            )
+        if word.startswith("#") or not word.isprintable():
+            raise FeedsegError(f"the name {word!r} cannot start with # or hold unprintable characters")
+    if not words:
+        raise FeedsegError("a class without words")
+    return words
+
+
+def _split(text: str, separator: str, place: str) -> list[str]:
+    parts = [part.strip() for part in text.split(separator)]
+    if not all(parts):
+        raise FeedsegError(f"{place!r}: an empty name beside {separator!r}")
+    return parts
