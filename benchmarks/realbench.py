@@ -2,8 +2,8 @@
 
     python benchmarks/realbench.py [--root ../shared/realbench] [--split val] [--hosts clip maskclip …] [--calm]
 
-The folder holds a manifest (`feedseg.json`) and photographs with masks in PASCAL VOC's layout. Prints, per host: mIoU of
-the voc20 protocol (background and void ignored), and of voc21 with the threshold that is best on these photographs.
+The folder holds a manifest (`feedseg.json`) and photographs with masks in PASCAL VOC's layout. Prints, per host: mIoU
+of the voc20 protocol (background and void ignored), and of voc21 with the threshold that is best on these photographs.
 """
 
 from __future__ import annotations

@@ -35,8 +35,12 @@ class Segmentation:
     Raises ValueError if the arrays do not fit each other or the names.
     """
 
-    labels: np.ndarray = field(repr=False)  # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
-    confidence: np.ndarray = field(repr=False)  # (height, width) float32, the probability of each pixel's best class, 0 to 1
+    labels: np.ndarray = field(
+        repr=False
+    )  # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
+    confidence: np.ndarray = field(
+        repr=False
+    )  # (height, width) float32, the probability of each pixel's best class, 0 to 1
     names: tuple[str, ...]  # of the classes; a class's index is its label
     picture: np.ndarray = field(repr=False)  # (height, width, 3) uint8 RGB, what was segmented
     source: str | None = None  # the file the picture came from, if it came from one
@@ -96,8 +100,9 @@ class Segmentation:
     def mask(self, name: str) -> np.ndarray:
         """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
         if name not in self.names:
-            near = get_close_matches(name, self.names, n=3) or self.names[:3]
-            raise FeedsegError(f"no class {name!r}: did you mean {' or '.join(map(repr, near))}?")
+            near = get_close_matches(name, self.names)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
+            raise FeedsegError(f"no class {name!r}: {hint}")
         return self.labels == self.names.index(name)
 
     def overlay(self) -> Image.Image:

@@ -325,7 +325,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
-    """The number type asked for, or fp16 on CUDA (which keeps more of a label's digits than bf16) and fp32 elsewhere."""
+    """The number type asked for, or fp16 on CUDA (which keeps more digits than bf16) and fp32 elsewhere."""
     if dtype is None:
         return torch.float16 if device.type == "cuda" else torch.float32
     if isinstance(dtype, torch.dtype):

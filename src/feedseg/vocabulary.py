@@ -81,7 +81,7 @@ class Vocabulary:
             raise FeedsegError(f"the threshold is a probability from 0 to below 1, not {self.threshold:g}")
         if len(self.queries) < 2:
             raise FeedsegError(
-                f"with {self.queries[0]!r} as the only word every pixel would get it: add classes or background words"
+                f"with {self.names[-1]!r} as the only word every pixel would get it: add classes or background words"
             )
         if len(self.classes) == 1 and not self.has_background:
             words = "; ".join(self.classes[0])
@@ -89,6 +89,14 @@ class Vocabulary:
                 f"{words!r} is one class with synonyms, and every pixel would get it: separate classes by commas "
                 "(or line ends), or add background words"
             )
+        self._check_duplicates()
+        for template in self.templates or ():
+            if template.count("{}") != 1 or "\n" in template:
+                raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
+        if self.templates is not None and not self.templates:
+            raise FeedsegError("an empty list of templates leaves nothing to ask; leave it out for the default ones")
+
+    def _check_duplicates(self) -> None:
         seen: dict[str, str] = {}
         for words in self.classes:
             for word in words:
@@ -104,13 +112,8 @@ class Vocabulary:
                 warnings.warn(
                     f"the word {word!r} is in the background and in class {seen[word.casefold()]!r}; background wins",
                     UserWarning,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
-        for template in self.templates or ():
-            if template.count("{}") != 1 or "\n" in template:
-                raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
-        if self.templates is not None and not self.templates:
-            raise FeedsegError("an empty list of templates leaves nothing to ask; leave it out for the default ones")
 
     @property
     def has_background(self) -> bool:
@@ -163,8 +166,7 @@ class Vocabulary:
         background: list[str] | None = None
         threshold: float | None = None
         templates: list[str] = []
-        for number, line in enumerate(text.splitlines(), start=1):
-            line = line.strip()
+        for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
             if not line or line.startswith("#"):
                 continue
             place = f"{source}, line {number}"

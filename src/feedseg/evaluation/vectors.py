@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from feedseg.errors import FeedsegError
-from feedseg.labelling import label_pixels
+from feedseg.labelling import label_pixels, resized_rows
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.attention import HOSTS, Host, self_self_attention
@@ -125,7 +125,7 @@ def compare(file: VectorFile, values: Mapping[str, Callable[[], Tensor]]) -> Ite
 
 
 def deviation(actual: Tensor, expected: Tensor) -> tuple[float, bool]:
-    """The largest absolute difference, and whether all are within tolerance; infinities must stand in the same places."""
+    """The largest absolute difference, and whether all are within tolerance; infinities must be in the same places."""
     infinite = torch.isinf(expected)
     if not torch.equal(torch.where(infinite, actual, 0.0), torch.where(infinite, expected, 0.0)):
         return float("inf"), False
@@ -233,8 +233,6 @@ def _segment_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Calla
 
 def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Logits (C, h, w) at the picture's size, as `label_pixels` sees them, in one strip: (1, C, height, width)."""
-    from feedseg.labelling import resized_rows
-
     return resized_rows(logits, size, slice(0, size[0]))[None]
 
 

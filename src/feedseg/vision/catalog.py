@@ -1,4 +1,4 @@
-"""The models that have a short name: where their weights are, under which licence, and their default settings. Data only."""
+"""The models that have a short name: where their weights are, under which licence, default settings. Data only."""
 
 from __future__ import annotations
 

@@ -270,10 +270,12 @@ def _fetch(repository: str, revision: str, tokenizer: bool) -> Path:
     return folder
 
 
-def _explained(error: Exception, source: str, repository: str, revision: str) -> str:
+def _explained(error: BaseException, source: str, repository: str, revision: str) -> str:
     """What went wrong while fetching, and what to do about it, in one line."""
     from huggingface_hub import constants, errors
 
+    if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__:
+        error = error.__cause__  # the hub's library says this of any failure while it looks for a file
     access = "log in with `hf auth login` or set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{repository} has no revision {revision!r}: give a branch, a tag or a commit"
@@ -287,7 +289,7 @@ def _explained(error: Exception, source: str, repository: str, revision: str) ->
         place = f"{constants.HF_HUB_CACHE} ({error.strerror})"
         return f"cannot keep {source} in {place}: make room, or set HF_HOME to another folder"
     return (
-        f"{source} is not complete on this machine and could not be fetched ({_first_line(error.__cause__ or error)}): "
+        f"{source} is not complete on this machine and could not be fetched ({_first_line(error)}): "
         "connect and start again, give a folder with a copy (--model FOLDER), or set HF_HOME to a cache that has it"
     )
 

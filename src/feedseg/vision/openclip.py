@@ -1,4 +1,4 @@
-"""OpenCLIP's checkpoints in transformers' terms: names, shapes and configuration; a translation, nothing is computed."""
+"""OpenCLIP's checkpoints in transformers' terms: a translation of names, shapes and configuration."""
 
 from __future__ import annotations
 

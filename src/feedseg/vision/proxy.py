@@ -1,7 +1,7 @@
 """Proxy encoders: where ProxyCLIP's attention comes from, one small adapter each.
 
-A proxy turns RGB windows in [0, 1], (B, 3, height, width), into features (B, C, h, w): the encoder's final, normed patch
-tokens. Each adapter runs transformers' own forward pass.
+A proxy turns RGB windows in [0, 1], (B, 3, height, width), into features (B, C, h, w): the encoder's final, normed
+patch tokens. Each adapter runs transformers' own forward pass.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from feedseg.errors import FeedsegError
 from feedseg.vision.catalog import CARDS, names
 from feedseg.vision.checkpoint import Checkpoint, find_checkpoint, read_config
 from feedseg.vision.modules import load_module, normalisation_of
-from feedseg.vision.tower import OpenBlock, Tower, normalised
+from feedseg.vision.tower import OpenBlock, Tower, normalised, patch_side
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -83,7 +83,7 @@ class EncoderProxy(Proxy):
         self._model = load_module(checkpoint, class_name, **options)
         self._mean, self._std = normalisation_of(checkpoint, IMAGENET_MEAN, IMAGENET_STD)
         # SAM resizes every window to its own square, so any side will do
-        self.patch_size = 1 if kind.startswith("sam") else int(self._model.config.patch_size)
+        self.patch_size = 1 if kind.startswith("sam") else patch_side(self._model.config)
         self.name = checkpoint.source
         self.kind = kind
         self._checkpoint = checkpoint
@@ -108,17 +108,17 @@ def patch_tokens(tokens: Tensor, pictures: Tensor, patch_size: int) -> Tensor:
 
 def dino_features(model: Any, pictures: Tensor) -> Tensor:
     tokens = model(pixel_values=pictures, interpolate_pos_encoding=True).last_hidden_state
-    return patch_tokens(tokens, pictures, model.config.patch_size)
+    return patch_tokens(tokens, pictures, patch_side(model.config))
 
 
 def dinov2_features(model: Any, pictures: Tensor) -> Tensor:
     """DINOv2 and DINOv3 adapt to the size by themselves; registers lead the patches."""
-    return patch_tokens(model(pixel_values=pictures).last_hidden_state, pictures, model.config.patch_size)
+    return patch_tokens(model(pixel_values=pictures).last_hidden_state, pictures, patch_side(model.config))
 
 
 def mae_features(model: Any, pictures: Tensor) -> Tensor:
     """Nothing is masked (`mask_ratio` 0), and rising noise keeps the patches in their order."""
-    patch_size = model.config.patch_size
+    patch_size = patch_side(model.config)
     count = (pictures.shape[-2] // patch_size) * (pictures.shape[-1] // patch_size)
     noise = torch.arange(count, device=pictures.device, dtype=torch.float32).expand(len(pictures), -1)
     tokens = model(pixel_values=pictures, noise=noise, interpolate_pos_encoding=True).last_hidden_state

@@ -1,4 +1,4 @@
-"""Words to unit embeddings: CLIP's text tower behind prompt templates and a cache on disk, or a bank of finished ones."""
+"""Words to unit embeddings: CLIP's text tower with prompt templates and a cache on disk, or a bank of finished ones."""
 
 from __future__ import annotations
 

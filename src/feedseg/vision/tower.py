@@ -1,20 +1,22 @@
 """A text-aligned vision transformer, opened at its last block.
 
-Composed from the submodules of transformers' models, which are neither patched nor hooked. Shapes: B pictures, P leading
-tokens that are no patches (class token, registers), N patches, M = P + N, D the tower's width, H heads of width d, E the
-joint embedding's size.
+Composed from the submodules of transformers' models, which are neither patched nor hooked. Shapes: B pictures, P
+leading tokens that are no patches (class token, registers), N patches, M = P + N, D the tower's width, H heads of width
+d, E the joint embedding's size.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
+
+from feedseg.errors import FeedsegError
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModel, Dinov2Model
@@ -69,7 +71,8 @@ class Tower(ABC):
 
     @property
     @abstractmethod
-    def _blocks(self) -> Sequence[nn.Module]: ...
+    def _blocks(self) -> Any:
+        """Every block, a module list."""
 
     @abstractmethod
     def _project(self, which: str, tokens: Tensor) -> Tensor:
@@ -151,14 +154,14 @@ class ClipTower(Tower):
         self._model = model
         self._projection = projection
         self.mean, self.std = mean, std
-        self.patch_size = int(model.config.patch_size)
+        self.patch_size = patch_side(model.config)
         self.heads = model.config.num_attention_heads
         self.width = model.config.hidden_size
-        self._last = model.encoder.layers[-1]
+        self._last: Any = model.encoder.layers[-1]
         self._positions: dict[tuple[int, int], Tensor] = {}
 
     @property
-    def _blocks(self) -> Sequence[nn.Module]:
+    def _blocks(self) -> Any:
         return self._model.encoder.layers
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -197,8 +200,8 @@ class ClipTower(Tower):
 class Dinov2Tower(Tower):
     """A DINOv2 encoder with a joint projection trained on its last attention's output.
 
-    Such an alignment reads a patch without the last block's LayerScale, residual and feed-forward, behind a layer norm of
-    its own (`norm`) and a matrix (`projection`, D × E).
+    Such an alignment reads a patch without the last block's LayerScale, residual and feed-forward, behind a layer norm
+    of its own (`norm`) and a matrix (`projection`, D × E).
     """
 
     reads_residual = False
@@ -217,14 +220,14 @@ class Dinov2Tower(Tower):
         self.module = nn.ModuleDict({"model": model, "norm": norm, "projection": self._joint})
         self._model = model
         self.mean, self.std = mean, std
-        self.patch_size = int(model.config.patch_size)
+        self.patch_size = patch_side(model.config)
         self.heads = model.config.num_attention_heads
         self.width = model.config.hidden_size
         self.prefix = 1 + getattr(model.config, "num_register_tokens", 0)
-        self._last = model.encoder.layer[-1]
+        self._last: Any = model.encoder.layer[-1]
 
     @property
-    def _blocks(self) -> Sequence[nn.Module]:
+    def _blocks(self) -> Any:
         return self._model.encoder.layer
 
     def _embed(self, pictures: Tensor) -> Tensor:
@@ -247,6 +250,15 @@ class Dinov2Tower(Tower):
 
     def _join(self, tokens: Tensor) -> Tensor:
         return self._joint(self._join_norm(tokens))
+
+
+def patch_side(config: Any) -> int:
+    """The side of a patch in pixels; transformers' configurations may hold one number or two."""
+    side = config.patch_size
+    height, width = side if isinstance(side, (tuple, list)) else (side, side)
+    if height != width:
+        raise FeedsegError(f"patches of {height} × {width} pixels are not square")
+    return int(height)
 
 
 def normalised(pictures: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
