@@ -95,7 +95,7 @@ class Segmentation:
     @cached_property
     def mean_confidence(self) -> float:
         """The mean of `confidence` over the picture."""
-        return float(self.confidence.mean(dtype=np.float64))
+        return float(self.confidence.mean())
 
     def mask(self, name: str) -> np.ndarray:
         """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""

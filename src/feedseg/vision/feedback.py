@@ -68,6 +68,8 @@ def sorted_and_kept(similarity: Tensor, keep: float) -> tuple[Tensor, Tensor, Te
     ordered, columns = similarity.sort(dim=-1, descending=True, stable=True)
     kept = ordered.softmax(dim=-1).cumsum(dim=-1) <= keep
     kept[..., 0] = True
+    if keep >= 1:  # the running sum may exceed 1 by rounding
+        kept.fill_(True)
     return ordered, columns, kept
 
 

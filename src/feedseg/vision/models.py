@@ -53,7 +53,7 @@ def open_model(source: str | Path) -> Model:
             raise FeedsegError(f"{checkpoint.source} is a {kind!r} model, not a CLIP; to use it as a proxy, say so")
         clip = load_module(checkpoint, "CLIPModel")
         mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
-        return _clip(checkpoint, clip, mean, std)
+        return _clip(checkpoint, clip, _tokenizer(checkpoint), mean, std)
     if (checkpoint.folder / "open_clip_config.json").is_file():
         return _open_openclip(checkpoint)
     raise FeedsegError(
@@ -62,9 +62,9 @@ def open_model(source: str | Path) -> Model:
     )
 
 
-def _clip(checkpoint: Checkpoint, clip: Any, mean: Channels, std: Channels) -> Model:
+def _clip(checkpoint: Checkpoint, clip: Any, tokenizer: Any, mean: Channels, std: Channels) -> Model:
     tower = ClipTower(clip.vision_model, clip.visual_projection, mean, std)
-    text = TextTower(clip.text_model, clip.text_projection, _tokenizer(checkpoint), checkpoint.revision)
+    text = TextTower(clip.text_model, clip.text_projection, tokenizer, checkpoint.revision)
     return Model(tower, text, checkpoint.source, checkpoint.revision)
 
 
@@ -83,13 +83,16 @@ def _open_openclip(checkpoint: Checkpoint) -> Model:
 
     config = read_config(checkpoint, "open_clip_config.json")
     arguments = translated_config(config, checkpoint.source)
+    tokenizer = _tokenizer(checkpoint)
+    # where a sentence ends, which is where the text is read, is known to the tokenizer alone
+    arguments["text_config"] |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     clip_config = CLIPConfig(**arguments)
     weights = translated_weights(load_weights(checkpoint))
     clip = build_module("CLIPModel", clip_config, weights, checkpoint.source)
     preprocessing = config.get("preprocess_cfg", {})
     mean = channels(preprocessing.get("mean", CLIP_MEAN), checkpoint)
     std = channels(preprocessing.get("std", CLIP_STD), checkpoint)
-    return _clip(checkpoint, clip, mean, std)
+    return _clip(checkpoint, clip, tokenizer, mean, std)
 
 
 def _open_manifest(folder: Path, source: str) -> Model:

@@ -1,0 +1,14 @@
+"""What every test starts from: one thread, since the tests share the machine, and nothing of the user's caches."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("FEEDSEG_CACHE", str(tmp_path_factory.mktemp("cache")))

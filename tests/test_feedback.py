@@ -1,0 +1,192 @@
+"""The efficient feedback against the direct formula, over random shapes."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import reference
+from feedseg import FeedbackAttention
+from feedseg.vision import feedback as module
+from feedseg.vision.feedback import attend, divergences, feedback_attention, prune, similarities
+
+SHAPES = st.fixed_dictionaries(
+    {
+        "batch": st.integers(1, 3),
+        "patches": st.integers(1, 16),
+        "prefix": st.integers(0, 3),
+        "heads": st.integers(1, 4),
+        "width": st.integers(1, 8),
+        "queries": st.integers(1, 9),
+        "shared": st.booleans(),
+        "row_sum": st.sampled_from([1.0, 2.0]),
+        "residual": st.booleans(),
+        "keep": st.floats(0.05, 1.0),
+        "sharpness": st.floats(0.0, 5.0),
+        "seed": st.integers(0, 10_000),
+    }
+)
+
+
+CASE = {
+    "batch": 2,
+    "patches": 12,
+    "prefix": 0,
+    "heads": 3,
+    "width": 4,
+    "queries": 5,
+    "shared": True,
+    "row_sum": 1.0,
+    "residual": True,
+    "seed": 1,
+}
+
+
+def problem(case, dtype=torch.float32):
+    """Random attention, values, read-out and text of a case's shape; the read-out may keep a residual."""
+    generator = torch.Generator().manual_seed(case["seed"])
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    tokens, depth = case["patches"] + case["prefix"], case["heads"] * case["width"]
+    heads = () if case["shared"] else (case["heads"],)
+    attention = case["row_sum"] * draw(case["batch"], *heads, tokens, tokens).softmax(-1)
+    values = draw(case["batch"], tokens, depth)
+    projection, residual = draw(depth, 6), draw(case["batch"], case["patches"], 6) * float(case["residual"])
+    text = torch.nn.functional.normalize(draw(case["queries"], 6), dim=-1)
+    return (tensor.to(dtype) for tensor in (attention, values, projection, residual, text))
+
+
+def direct(case, attention, values, projection, residual, text, constants):
+    """The direct formula, picture by picture, in fp64; problems whose pruning hangs on rounding are passed over."""
+    out = []
+    for picture in range(case["batch"]):
+        by_head = attention[picture].double()
+        if case["shared"]:
+            by_head = by_head.expand(case["heads"], -1, -1)
+        split = values[picture].double().unflatten(-1, (case["heads"], -1)).transpose(0, 1)
+
+        def read(attended, picture=picture):
+            return attended @ projection.double() + residual[picture].double()
+
+        embeddings, decided = reference.refined_embeddings(
+            by_head, split, read, text.double(), case["prefix"], constants
+        )
+        assume(decided)
+        out.append(embeddings)
+    return torch.stack(out)
+
+
+@settings(max_examples=80, deadline=None)
+@given(SHAPES)
+def test_equals_the_direct_formula(case):
+    attention, values, projection, residual, text = problem(case)
+    plug_in = FeedbackAttention(keep=case["keep"], sharpness=case["sharpness"])
+
+    refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=case["prefix"])
+    expected = direct(
+        case, attention, values, projection, residual, text, (20.0, 35.0, case["keep"], case["sharpness"])
+    )
+    torch.testing.assert_close(refined.double(), expected, atol=2e-4, rtol=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SHAPES)
+def test_bf16_stays_close_to_the_direct_formula(case):
+    attention, values, projection, residual, text = problem(case, torch.bfloat16)
+    # without pruning: which entries stay depends on the last digits, which bf16 doesn't have
+    plug_in = FeedbackAttention(scale=2.0, isolation=3.0, keep=1.0)
+    refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=case["prefix"])
+    expected = direct(case, attention, values, projection, residual, text, (2.0, 3.0, 1.0, 3.0))
+    assert refined.dtype == torch.float32
+    lengths = (refined.double() * expected).sum(-1)
+    assert lengths.mean() > 0.98
+
+
+@settings(max_examples=40, deadline=None)
+@given(SHAPES, st.integers(1, 200))
+def test_blocks_of_rows_change_nothing(case, elements):
+    attention, values, projection, residual, text = problem(case)
+    arguments = (attention, values, lambda x: x @ projection + residual, text, case["prefix"])
+    whole = FeedbackAttention()(*arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_ELEMENTS_CPU", elements)
+        torch.testing.assert_close(FeedbackAttention()(*arguments), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_values_per_head_and_rows_without_the_class_token_are_the_same():
+    attention, values, projection, _, text = problem(CASE | {"prefix": 1, "shared": False})
+    plug_in = FeedbackAttention()
+    one = plug_in(attention, values, lambda x: x @ projection, text, prefix=1)
+    by_head = values.unflatten(-1, (3, -1)).transpose(1, 2)
+    other = plug_in(attention[:, :, 1:], by_head, lambda x: x @ projection, text, prefix=1)
+    torch.testing.assert_close(one, other)
+
+
+def test_the_identity_needs_no_matrix():
+    _, values, projection, residual, text = problem(CASE)
+    identity = torch.eye(12).expand(2, -1, -1)
+
+    def read(attended):
+        return attended @ projection + residual
+
+    plug_in = FeedbackAttention()
+    torch.testing.assert_close(plug_in(None, values, read, text), plug_in(identity, values, read, text))
+
+
+def test_divergences_need_no_third_axis():
+    generator = torch.Generator().manual_seed(3)
+    probability = torch.randn(40, 7, generator=generator).mul(3).softmax(-1)
+    computed = divergences(probability.log()[None])[0]
+    torch.testing.assert_close(computed, reference.divergences(probability), atol=1e-5, rtol=1e-4)
+    assert (computed >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.floats(0.01, 1.0), st.integers(0, 1000))
+def test_pruning_keeps_the_largest_and_at_most_the_share(size, keep, seed):
+    similarity = torch.rand(size, size, generator=torch.Generator().manual_seed(seed))
+    kept = ~prune(similarity, keep).isinf()
+    share = similarity.softmax(-1)
+    assert (kept.sum(-1) >= 1).all()
+    assert (
+        (share * kept).sum(-1) <= torch.where(kept.sum(-1) == 1, torch.tensor(1.0), torch.tensor(keep)) + 1e-5
+    ).all()
+    smallest_kept = similarity.masked_fill(~kept, torch.inf).amin(-1)
+    largest_dropped = similarity.masked_fill(kept, -torch.inf).amax(-1)
+    assert (smallest_kept >= largest_dropped).all()
+
+
+def test_rows_of_the_feedback_are_a_distribution_over_what_stays():
+    log_probability = torch.randn(2, 15, 4, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    weights = feedback_attention(log_probability, keep=0.45, sharpness=3.0)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 15))
+    similarity = similarities(divergences(log_probability))
+    assert torch.equal(weights > 0, ~prune(similarity, 0.45).isinf())
+
+
+def test_certain_predictions_stay_finite():
+    """With one query far ahead the other probabilities underflow; the logarithms must not."""
+    log_probability = torch.tensor([[[0.0, -300.0], [-300.0, 0.0], [0.0, -300.0]]])
+    weights = feedback_attention(log_probability, keep=1.0, sharpness=3.0)
+    assert weights.isfinite().all()
+    assert weights[0, 0, 0] == weights[0, 0, 2] > 0.4
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7), (2, 5), (1, 3, 4, 6)])
+def test_an_attention_that_does_not_fit_is_refused(shape):
+    with pytest.raises(ValueError, match="does not fit 5 values"):
+        FeedbackAttention()(torch.rand(shape), torch.rand(2, 5, 8), lambda x: x, torch.rand(3, 8))
+
+
+def test_a_share_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match="keep is a share"):
+        FeedbackAttention(keep=0.0)
+
+
+def test_attend_per_head_equals_a_loop():
+    generator = torch.Generator().manual_seed(5)
+    attention, values = torch.rand(2, 3, 4, 6, generator=generator), torch.rand(2, 6, 12, generator=generator)
+    expected = torch.cat([attention[:, h] @ values[..., 4 * h : 4 * h + 4] for h in range(3)], dim=-1)
+    torch.testing.assert_close(attend(attention, values), expected)

@@ -1,0 +1,118 @@
+"""Text embeddings: against transformers, batches, the cache on disk, banks."""
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+import tiny_models
+from feedseg import FeedsegError
+from feedseg.vision import text as module
+from feedseg.vision.models import open_model
+from feedseg.vision.text import EmbeddingCache, TextTower
+
+TEMPLATES = ("a photo of a {}.", "the good {}")
+
+
+@pytest.fixture
+def clip(tmp_path):
+    reference = tiny_models.save_clip(tmp_path / "clip")
+    model = open_model(tmp_path / "clip")
+    assert isinstance(model.text, TextTower)
+    return reference, model.text
+
+
+def expected_embedding(reference, text, word):
+    """The protocol's ensemble through transformers' own `get_text_features`, a prompt at a time."""
+    prompts = []
+    for template in TEMPLATES:
+        tokens = text._tokenizer([template.replace("{}", word)], return_tensors="pt")
+        features = reference.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+        features = features if isinstance(features, torch.Tensor) else features.pooler_output
+        prompts.append(normalize(features[0], dim=-1))
+    return normalize(torch.stack(prompts).mean(0), dim=-1)
+
+
+def test_equals_transformers_whatever_the_batch(clip, monkeypatch):
+    reference, text = clip
+    words = ["cat", "red sofa", "dog", "blue grass floor"]
+    whole = text.embed(words, TEMPLATES)
+    for word, embedding in zip(words, whole, strict=True):
+        torch.testing.assert_close(embedding, expected_embedding(reference, text, word), atol=1e-5, rtol=1e-4)
+    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setenv("FEEDSEG_CACHE", "/nowhere/to/write")
+    torch.testing.assert_close(text.embed(words, TEMPLATES), whole, atol=1e-6, rtol=1e-5)
+
+
+def test_the_default_is_the_protocols_eighty_templates(clip):
+    _, text = clip
+    prompts = []
+    text.encode = lambda batch: prompts.extend(batch) or torch.ones(len(batch), 4)
+    text.embed(["cat"], None)
+    assert len(prompts) == 80
+    assert prompts[0] == "a bad photo of a cat."
+    assert "itap of my cat." in prompts
+
+
+def test_a_word_is_computed_once_and_then_read_from_disk(clip):
+    _, text = clip
+    first = text.embed(["cat", "dog", "cat"], TEMPLATES)
+    torch.testing.assert_close(first[0], first[2])
+    asked = []
+    encode = text.encode
+    text.encode = lambda prompts: asked.extend(prompts) or encode(prompts)
+    assert torch.equal(text.embed(["dog", "cat"], TEMPLATES), first[[1, 0]])
+    assert asked == []
+    text.embed(["dog", "rug"], TEMPLATES)
+    assert asked == ["a photo of a rug.", "the good rug"]
+    text.embed(["dog"], TEMPLATES[:1])
+    assert asked[2:] == ["a photo of a dog."]
+
+
+def test_the_cache_keeps_models_types_and_templates_apart():
+    folders = {
+        EmbeddingCache(revision, templates, dtype).folder
+        for revision in ("a", "sha256:b")
+        for templates in (TEMPLATES, TEMPLATES[:1])
+        for dtype in ("float32", "float16")
+    }
+    assert len(folders) == 8
+
+
+def test_a_damaged_cache_is_computed_again(clip):
+    _, text = clip
+    expected = text.embed(["cat"], TEMPLATES)
+    cache = EmbeddingCache(text.revision, TEMPLATES, "float32")
+    (file,) = cache.folder.iterdir()
+    file.write_bytes(file.read_bytes()[:20])
+    assert torch.equal(text.embed(["cat"], TEMPLATES), expected)
+    assert cache.load("cat") is not None
+    # another word's file under this word's name
+    cache._path("dog").write_bytes(file.read_bytes())
+    assert cache.load("dog") is None
+
+
+def test_progress_counts_the_words_that_are_computed(clip, monkeypatch):
+    _, text = clip
+    monkeypatch.setattr(module, "BATCH", 4)
+    seen = []
+    text.embed(["cat", "dog", "rug"], TEMPLATES, lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 3), (2, 3), (3, 3)]
+    text.embed(["cat"], TEMPLATES, lambda done, total: seen.append((done, total)))
+    assert len(seen) == 3
+
+
+def test_a_prompt_that_is_too_long_is_refused(clip):
+    _, text = clip
+    with pytest.raises(FeedsegError, match="24 tokens"):
+        text.embed(["cat " * 40], TEMPLATES)
+
+
+def test_a_bank_knows_its_words_and_names_the_nearest(tmp_path):
+    tiny_models.save_aligned(tmp_path, words=("sofa", "table", "aeroplane"))
+    bank = open_model(tmp_path).text
+    embedded = bank.embed(["table", "sofa"], None)
+    torch.testing.assert_close(embedded.norm(dim=-1), torch.ones(2))
+    with pytest.raises(FeedsegError, match=r"'airplane' is none of them; the nearest it has are aeroplane"):
+        bank.embed(["airplane"], None)
+    with pytest.raises(FeedsegError, match="templates cannot be chosen"):
+        bank.embed(["sofa"], TEMPLATES)

@@ -1,0 +1,279 @@
+"""Towers against transformers' own forward passes, on tiny random checkpoints saved and loaded as a user would."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import interpolate, normalize
+from transformers import CLIPModel, CLIPVisionModel
+
+import tiny_models
+from feedseg import FeedbackAttention, FeedsegError
+from feedseg.vision.attention import HOSTS
+from feedseg.vision.models import CLIP_MEAN, open_model
+from feedseg.vision.reading import Reader
+from feedseg.vision.tower import ClipTower, normalised, resize_positions
+
+
+def pictures(height: int, width: int, count: int = 2) -> torch.Tensor:
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(height + width))
+
+
+def plain_tokens(tower, batch: torch.Tensor) -> torch.Tensor:
+    """What the untouched tower says of its patches: CLIP's own attention, residual and feed-forward kept."""
+    return Reader(tower, HOSTS["clip"], residual=True).read(tower.open(batch)).first
+
+
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
+def test_clip_equals_transformers_at_the_native_size(tmp_path, activation):
+    reference = tiny_models.save_clip(tmp_path, activation=activation)
+    tower = open_model(tmp_path).tower
+    batch = pictures(32, 32)
+    hidden = reference.vision_model(batch).last_hidden_state[:, 1:]
+    expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
+    torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [24, 40, 56, 80])
+def test_clip_equals_transformers_at_other_sizes(tmp_path, side):
+    """A transformers model built for that size, whose position table is the resized one."""
+    reference = tiny_models.save_clip(tmp_path)
+    tower = open_model(tmp_path).tower
+    state = reference.vision_model.state_dict()
+    grid = (side // 8, side // 8)
+    table = "embeddings.position_embedding.weight"
+    state[table] = resize_positions(state[table], grid)
+    config = reference.config.vision_config.__class__(
+        **(reference.config.vision_config.to_dict() | {"image_size": side})
+    )
+    enlarged = CLIPVisionModel(config).eval()
+    enlarged.load_state_dict(state)
+    batch = pictures(side, side)
+    expected = reference.visual_projection(enlarged.post_layernorm(enlarged(batch).last_hidden_state[:, 1:]))
+    torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sides", [(16, 72), (64, 24), (8, 8)])
+def test_clip_equals_transformers_on_rectangles(tmp_path, sides, monkeypatch):
+    """transformers takes rectangles too; only its resizing of the positions is replaced by the reference's."""
+    reference = tiny_models.save_clip(tmp_path)
+    tower = open_model(tmp_path).tower
+    embeddings = reference.vision_model.embeddings
+    table = resize_positions(embeddings.position_embedding.weight, (sides[0] // 8, sides[1] // 8))
+    monkeypatch.setattr(embeddings, "interpolate_pos_encoding", lambda *_: table[None])
+    batch = pictures(*sides)
+    hidden = reference.vision_model(batch, interpolate_pos_encoding=True).last_hidden_state[:, 1:]
+    expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
+    torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_positions_are_resized_with_the_reference_scale_factor():
+    table = torch.randn(1 + 49, 6, generator=torch.Generator().manual_seed(0))
+    square = table[1:].reshape(1, 7, 7, 6).permute(0, 3, 1, 2)
+    expected = interpolate(square, scale_factor=(5.1 / 7, 12.1 / 7), mode="bicubic", align_corners=False)
+    resized = resize_positions(table, (5, 12))
+    torch.testing.assert_close(resized[1:], expected.permute(0, 2, 3, 1).reshape(60, 6))
+    torch.testing.assert_close(resized[0], table[0])
+    assert resize_positions(table, (7, 7)) is table
+    by_size = interpolate(square, size=(5, 12), mode="bicubic", align_corners=False)
+    assert (by_size - expected).abs().max() > 1e-3  # the two conventions do differ
+
+
+@pytest.mark.parametrize("native", [7, 14, 16, 24])
+def test_positions_fit_every_grid(native):
+    table = torch.zeros(1 + native * native, 2)
+    for side in range(1, 150):
+        assert resize_positions(table, (side, 3)).shape == (1 + 3 * side, 2)
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+@pytest.mark.parametrize("sides", [(32, 32), (24, 56)])
+def test_aligned_dinov2_equals_transformers(tmp_path, sides, registers):
+    reference = tiny_models.save_aligned(tmp_path, registers=registers)
+    tower = open_model(tmp_path).tower
+    batch = pictures(*sides)
+    expected = reference(batch).last_hidden_state[:, 1 + registers :]
+    features = tower.features(tower.open(batch))
+    assert features.shape == (2, 32, sides[0] // 8, sides[1] // 8)
+    torch.testing.assert_close(features.flatten(2).transpose(1, 2), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_an_aligned_patch_is_read_without_layerscale_residual_and_feed_forward(tmp_path):
+    """The chain of the manifest's documentation, written out with transformers' submodules."""
+    reference = tiny_models.save_aligned(tmp_path)
+    model = open_model(tmp_path)
+    batch = pictures(32, 32)
+    tokens = reference.embeddings(batch)
+    for layer in reference.encoder.layer[:-1]:
+        tokens = layer(tokens)
+    last = reference.encoder.layer[-1]
+    values = last.attention.v_proj(last.norm1(tokens))[:, 1:]
+    alignment = load_file(tmp_path / "alignment.safetensors")
+    out = torch.nn.functional.layer_norm(
+        last.attention.o_proj(values), (32,), alignment["ln_post.weight"], alignment["ln_post.bias"], 1e-6
+    )
+    reading = Reader(model.tower, HOSTS["maskclip"]).read(model.tower.open(batch))
+    torch.testing.assert_close(reading.first, out @ alignment["proj"], atol=1e-5, rtol=1e-4)
+
+
+def test_openclip_layout_gives_the_same_numbers(tmp_path):
+    """A CLIP written out in OpenCLIP's names and shapes, loaded through its own configuration file."""
+    reference = tiny_models.save_clip(tmp_path / "hf", activation="gelu")
+    folder = tmp_path / "openclip"
+    folder.mkdir()
+    save_file(openclip_names(reference), folder / "open_clip_model.safetensors")
+    config = {
+        "model_cfg": {
+            "embed_dim": 20,
+            "vision_cfg": {
+                "image_size": 32,
+                "layers": 3,
+                "width": 32,
+                "patch_size": 8,
+                "head_width": 8,
+                "mlp_ratio": 1.5,
+            },
+            "text_cfg": {
+                "context_length": 24,
+                "vocab_size": tiny_models.TEXT["vocab_size"],
+                "width": 24,
+                "heads": 2,
+                "layers": 2,
+                "mlp_ratio": 32 / 24,
+            },
+        },
+        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    tiny_models.save_tokenizer(folder)
+    one, other = open_model(tmp_path / "hf"), open_model(folder)
+    batch = pictures(40, 24)
+    torch.testing.assert_close(plain_tokens(one.tower, batch), plain_tokens(other.tower, batch))
+    assert other.tower.mean == (0.5, 0.5, 0.5)
+    assert one.tower.mean == CLIP_MEAN
+    words = ["cat", "red sofa"]
+    torch.testing.assert_close(one.text.embed(words, ["a {}"]), other.text.embed(words, ["a {}"]))
+
+
+def openclip_names(model: CLIPModel) -> dict[str, torch.Tensor]:
+    """OpenCLIP's state dict of a transformers CLIP, built from its attributes."""
+    vision, text = model.vision_model, model.text_model
+
+    def block(prefix, layer):
+        attention = layer.self_attn
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        yield f"{prefix}.attn.in_proj_weight", torch.cat([projection.weight for projection in projections])
+        yield f"{prefix}.attn.in_proj_bias", torch.cat([projection.bias for projection in projections])
+        modules = {
+            "attn.out_proj": attention.out_proj,
+            "ln_1": layer.layer_norm1,
+            "ln_2": layer.layer_norm2,
+            "mlp.c_fc": layer.mlp.fc1,
+            "mlp.c_proj": layer.mlp.fc2,
+        }
+        for name, module in modules.items():
+            yield f"{prefix}.{name}.weight", module.weight
+            yield f"{prefix}.{name}.bias", module.bias
+
+    state = {
+        "visual.class_embedding": vision.embeddings.class_embedding,
+        "visual.positional_embedding": vision.embeddings.position_embedding.weight,
+        "visual.conv1.weight": vision.embeddings.patch_embedding.weight,
+        "visual.proj": model.visual_projection.weight.T,
+        "token_embedding.weight": text.embeddings.token_embedding.weight,
+        "positional_embedding": text.embeddings.position_embedding.weight,
+        "text_projection": model.text_projection.weight.T,
+        "logit_scale": model.logit_scale,
+    }
+    norms = {
+        "visual.ln_pre": vision.pre_layrnorm,
+        "visual.ln_post": vision.post_layernorm,
+        "ln_final": text.final_layer_norm,
+    }
+    for name, norm in norms.items():
+        state |= {f"{name}.weight": norm.weight, f"{name}.bias": norm.bias}
+    for number, layer in enumerate(vision.encoder.layers):
+        state |= dict(block(f"visual.transformer.resblocks.{number}", layer))
+    for number, layer in enumerate(text.encoder.layers):
+        state |= dict(block(f"transformer.resblocks.{number}", layer))
+    return {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+
+
+def test_preprocessing_of_the_checkpoint_counts(tmp_path):
+    tiny_models.save_clip(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 2, 4]}')
+    tower = open_model(tmp_path).tower
+    assert (tower.mean, tower.std) == ((0.1, 0.2, 0.3), (1.0, 2.0, 4.0))
+    one = normalised(torch.ones(1, 3, 2, 2), tower.mean, tower.std)
+    torch.testing.assert_close(one[0, :, 0, 0], torch.tensor([0.9, 0.4, 0.175]))
+
+
+def test_the_last_block_runs_once(tmp_path, monkeypatch):
+    """Not as a block, and its projections only as often as the host asks for them."""
+    tiny_models.save_clip(tmp_path)
+    model = open_model(tmp_path)
+    assert isinstance(model.tower, ClipTower)
+    last = model.tower._last
+    calls: dict[str, int] = {}
+
+    def counting(name, forward):
+        def counted(*arguments, **options):
+            calls[name] = calls.get(name, 0) + 1
+            return forward(*arguments, **options)
+
+        return counted
+
+    modules = {
+        "block": last,
+        "query": last.self_attn.q_proj,
+        "key": last.self_attn.k_proj,
+        "value": last.self_attn.v_proj,
+    }
+    for name, module in modules.items():
+        monkeypatch.setattr(module, "forward", counting(name, module.forward))
+    text = normalize(torch.randn(3, 20), dim=-1)
+    for host, expected in {
+        "clip": {"query": 1, "key": 1, "value": 1},
+        "maskclip": {"value": 1},
+        "clearclip": {"query": 1, "value": 1},
+        "naclip": {"key": 1, "value": 1},
+    }.items():
+        calls.clear()
+        Reader(model.tower, HOSTS[host]).open(torch.rand(1, 3, 32, 32)).logits(text, FeedbackAttention())
+        assert calls == expected, host
+
+
+def test_sides_that_are_no_whole_patches_are_refused(tmp_path):
+    tiny_models.save_clip(tmp_path)
+    tower = open_model(tmp_path).tower
+    with pytest.raises(ValueError, match="whole patches of 8"):
+        tower.open(torch.zeros(1, 3, 32, 30))
+
+
+def test_missing_weights_are_an_error_not_random_numbers(tmp_path):
+    model = tiny_models.save_clip(tmp_path)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    del state["visual_projection.weight"]
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "model.safetensors")
+    with pytest.raises(FeedsegError, match=r"1 tensors of CLIPModel are missing.*visual_projection"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"config.json": '{"model_type": "bert"}'}, "'bert' model, not a CLIP"),
+        ({"config.json": "{"}, "config.json"),
+        ({}, "neither config.json"),
+        ({"open_clip_config.json": '{"model_cfg": {"embed_dim": 4}}'}, "lacks"),
+        ({"feedseg.json": '{"tower": "tower"}'}, "tower"),
+    ],
+)
+def test_folders_that_are_no_model_say_so_in_one_line(tmp_path, files, message):
+    save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(FeedsegError, match=message) as caught:
+        open_model(tmp_path)
+    assert "\n" not in str(caught.value)
