@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class HubServer(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.on_request: Callable[[Request], object] = lambda _: None
         self.breaks: dict[str, Break] = {}  # file → how its next transfer breaks; that happens once
-        self.gated: set[str] = set()  # repositories that are listed, but whose files are refused
+        self.refusals: dict[str, Answer] = {}  # repository → the answer to any request of its files
         self._commits: dict[tuple[str, str], dict[str, bytes]] = {}  # (repository, commit) → files
         self._names: dict[tuple[str, str], str] = {}  # (repository, branch or tag) → commit
 
@@ -77,8 +78,8 @@ class HubServer(ThreadingHTTPServer):
         if not names:
             siblings = [{"rfilename": name} for name in files]
             return Answer(200, {}, json.dumps({"id": repository, "sha": commit, "siblings": siblings}).encode())
-        if repository in self.gated:
-            return Answer(403, {"X-Error-Code": "GatedRepo"})
+        if repository in self.refusals:
+            return self.refusals[repository]
         content = files[names[0]]
         headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
         if start:
@@ -112,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         broken = hub.breaks.pop(request.path.rpartition("/")[2], None)
-        self.wfile.write(answer.body[: broken.after] if broken else answer.body)
+        with suppress(ConnectionError):  # of a client that did not wait
+            self.wfile.write(answer.body[: broken.after] if broken else answer.body)
         if broken:
             broken.then(self.connection)
             self.close_connection = True

@@ -39,7 +39,7 @@ def pruned(similarity: Tensor, keep: float) -> Tensor:
     return torch.tensor(rows, dtype=similarity.dtype)
 
 
-def is_decided(similarity: Tensor, keep: float) -> bool:
+def is_decided(similarity: Tensor, keep: float, margin: float = 1e-4) -> bool:
     """Whether rounding cannot change what pruning keeps: no running sum and no neighbour lies close to the cut."""
     ordered = similarity.sort(dim=-1, descending=True).values
     running = torch.softmax(ordered, dim=-1).cumsum(-1)
@@ -48,7 +48,7 @@ def is_decided(similarity: Tensor, keep: float) -> bool:
     last = (running <= keep).sum(-1).clamp(min=1) - 1
     following = (last + 1).clamp(max=similarity.shape[-1] - 1)
     gap = (ordered.gather(-1, last[:, None]) - ordered.gather(-1, following[:, None])).abs()
-    return bool((((running - keep).abs() > 1e-4).all()) & ((gap == 0) | (gap > 1e-4)).all())
+    return bool(((running - keep).abs() > margin).all() & ((gap == 0) | (gap > margin)).all())
 
 
 def feedback_matrix(probability: Tensor, keep: float, sharpness: float) -> Tensor:
@@ -73,21 +73,21 @@ def refined_embeddings(
     text: Tensor,
     prefix: int,
     constants: tuple[float, float, float, float],
+    margin: float = 1e-4,
 ) -> tuple[Tensor, bool]:
     """One picture: attention (H, M, M), values (H, M, d), read from (M − P, D).
 
-    Returns the patches' unit embeddings, and whether the pruning is decided.
+    Returns the patches' embeddings as they come out of `read`, and whether the pruning is decided.
     """
     scale, isolation, keep, sharpness = constants
     heads, tokens, _ = values.shape
 
     def read_with(weights: Tensor) -> Tensor:
         out = torch.cat([weights[head] @ values[head] for head in range(heads)], dim=-1)
-        embedded = read(out[prefix:])
-        return embedded / embedded.norm(dim=-1, keepdim=True)
+        return read(out[prefix:])
 
     uniform = attention.sum(dim=-1, keepdim=True) * torch.ones_like(attention) / tokens
     probability = probabilities(read_with(attention), read_with(uniform), text, scale, isolation)
     feedback = feedback_matrix(probability, keep, sharpness)
     refined = torch.stack([refined_attention(attention[head], feedback, prefix) for head in range(heads)])
-    return read_with(refined), is_decided(1 / (1 + divergences(probability)), keep)
+    return read_with(refined), is_decided(1 / (1 + divergences(probability)), keep, margin)

@@ -159,7 +159,8 @@ def test_snapshot_in_a_hub_cache_has_the_commit_as_revision(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "source", ["./model", "/no/such/model", "~/no/such", "~nobody-here/model", "a/b/c", "model", ""]
+    "source",
+    ["./model", "/no/such/model", "~/no/such", "~nobody-here/model", "a/b/c", "model", "owner/name@v/../../x", ""],
 )
 def test_what_is_neither_folder_nor_hub_name_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str

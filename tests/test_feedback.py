@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 import reference
 from feedseg import FeedbackAttention
@@ -54,7 +55,7 @@ def problem(case, dtype=torch.float32):
     attention = case["row_sum"] * draw(case["batch"], *heads, tokens, tokens).softmax(-1)
     values = draw(case["batch"], tokens, depth)
     projection, residual = draw(depth, 6), draw(case["batch"], case["patches"], 6) * float(case["residual"])
-    text = torch.nn.functional.normalize(draw(case["queries"], 6), dim=-1)
+    text = normalize(draw(case["queries"], 6), dim=-1)
     return (tensor.to(dtype) for tensor in (attention, values, projection, residual, text))
 
 
@@ -74,7 +75,7 @@ def direct(case, attention, values, projection, residual, text, constants):
             by_head, split, read, text.double(), case["prefix"], constants
         )
         assume(decided)
-        out.append(embeddings)
+        out.append(normalize(embeddings, dim=-1))
     return torch.stack(out)
 
 

@@ -51,11 +51,12 @@ PROXIES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def shake(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Random numbers everywhere, also where an initialisation has zeros or ones, so that nothing can cancel."""
+    """Known random numbers everywhere, also where an initialisation has zeros, so that nothing can cancel."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.15)
+            mean = 1.0 if parameter.dim() == 1 and bool((parameter == 1).all()) else 0.0
+            parameter.copy_(mean + torch.randn(parameter.shape, generator=generator) * 0.15)
     return module.eval()
 
 

@@ -6,3 +6,9 @@ class FeedsegError(Exception):
 
     The command line prints the text alone; any other exception is a defect of the program.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text that says something, or its class's name."""
+    lines = (line.strip(" .") for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

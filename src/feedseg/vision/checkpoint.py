@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.files import write_atomically
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # a wrong encoding is a ValueError too
-        raise FeedsegError(f"{path} is not readable JSON ({_first_line(error)}): {_replace(path)}") from error
+        raise FeedsegError(f"{path} is not readable JSON ({first_line(error)}): {_replace(path)}") from error
     if not isinstance(content, dict):
         raise FeedsegError(f"{path} holds no JSON object: {_replace(path)}")
     return content
@@ -153,7 +153,7 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise FeedsegError(f"{path} is no whole safetensors file ({_first_line(error)}): {_replace(path)}") from error
+        raise FeedsegError(f"{path} is no whole safetensors file ({first_line(error)}): {_replace(path)}") from error
 
 
 def _load_pickle(path: Path) -> dict[str, Tensor]:
@@ -284,16 +284,11 @@ def _explained(error: BaseException, source: str, repository: str, revision: str
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"{repository} is no folder, and no model on the hub open to you: check the name; if private, {access}"
     if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
-        return f"the hub refuses {repository} ({_first_line(error)}): {access}"
+        return f"the hub refuses {repository} ({first_line(error)}): {access}"
     if isinstance(error, OSError) and error.errno is not None:
         place = f"{constants.HF_HUB_CACHE} ({error.strerror})"
         return f"cannot keep {source} in {place}: make room, or set HF_HOME to another folder"
     return (
-        f"{source} is not complete on this machine and could not be fetched ({_first_line(error)}): "
+        f"{source} is not complete on this machine and could not be fetched ({first_line(error)}): "
         "connect and start again, give a folder with a copy (--model FOLDER), or set HF_HOME to a cache that has it"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = (line.strip(" .") for line in str(error).splitlines())
-    return next((line for line in lines if line), type(error).__name__)

@@ -8,13 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.vision.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.vision.modules import (
     Channels,
     build_module,
     channels,
-    first_line,
     load_module,
     normalisation_of,
     quiet_transformers,
@@ -41,21 +40,20 @@ class Model:
 
 def open_model(source: str | Path) -> Model:
     """Open a local folder or hub repository: transformers' `CLIPModel`, OpenCLIP's layout, or a manifest's tower."""
-    folder = Path(source).expanduser()
-    if (folder / MANIFEST).is_file():
-        return _open_manifest(folder, str(source))
+    if (Path(source) / MANIFEST).is_file():  # its weights lie in folders of their own, so it is no checkpoint
+        return _open_manifest(Path(source))
     checkpoint = find_checkpoint(source, tokenizer=True)
-    if (checkpoint.folder / MANIFEST).is_file():
-        return _open_manifest(checkpoint.folder, checkpoint.source)
-    if (checkpoint.folder / "config.json").is_file():
+    is_transformers = (checkpoint.folder / "config.json").is_file()
+    is_openclip = (checkpoint.folder / "open_clip_config.json").is_file()
+    if is_openclip and (not is_transformers or checkpoint.weights[0].name.startswith("open_clip")):
+        return _open_openclip(checkpoint)
+    if is_transformers:
         kind = read_config(checkpoint).get("model_type")
         if kind != "clip":
             raise FeedsegError(f"{checkpoint.source} is a {kind!r} model, not a CLIP; to use it as a proxy, say so")
         clip = load_module(checkpoint, "CLIPModel")
         mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
         return _clip(checkpoint, clip, _tokenizer(checkpoint), mean, std)
-    if (checkpoint.folder / "open_clip_config.json").is_file():
-        return _open_openclip(checkpoint)
     raise FeedsegError(
         f"{checkpoint.source} has neither config.json, open_clip_config.json nor {MANIFEST}, "
         "so its architecture and activation are unknown"
@@ -95,12 +93,13 @@ def _open_openclip(checkpoint: Checkpoint) -> Model:
     return _clip(checkpoint, clip, tokenizer, mean, std)
 
 
-def _open_manifest(folder: Path, source: str) -> Model:
+def _open_manifest(folder: Path) -> Model:
     """A DINOv2 tower with a joint projection and a bank of text embeddings, described by `feedseg.json`.
 
     Keys, paths relative to the manifest: `tower` (folder), `projection` (safetensors with `ln_post.weight`,
     `ln_post.bias` (D,) and `proj` (D, E)), `projection_eps`, `text` (list of banks), `mean`, `std`, `licence`.
     """
+    source = str(folder)
     manifest_home = Checkpoint(source=source, folder=folder, repository=None, weights=())
     manifest = read_config(manifest_home, MANIFEST)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.vision.checkpoint import Checkpoint, load_weights, read_config
 
 Channels = tuple[float, float, float]
@@ -79,11 +79,6 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
             f"{source}: {len(absent)} tensors of {class_name} are missing from the weights, the first is {absent[0]}"
         )
     return module.eval().requires_grad_(False)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's text that says something, or its class's name."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def normalisation_of(checkpoint: Checkpoint, mean: Channels, std: Channels) -> tuple[Channels, Channels]:

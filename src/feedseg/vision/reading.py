@@ -80,27 +80,45 @@ class Reading:
         return self._tower.read(attend(self._attention, self._values)[:, -self._patches :], self._residual)
 
     @cached_property
-    def uniform(self) -> Tensor:
-        """What every patch reads when it attends to all values alike: (B, N, E), or (B, 1, E) without residual."""
-        mean = self._values.mean(dim=1, keepdim=True) * self._row_sum
-        if self._residual is not None:
-            mean = mean.expand_as(self._residual)
-        return self._tower.read(mean, self._residual)
+    def uniform(self) -> list[Tensor]:
+        """What every patch of a window reads when it attends to all values alike, window by window.
+
+        (1, N, E) each, or (1, 1, E) without residual, where all patches agree; before normalisation, fp32.
+        """
+        return [self._uniform(window) for window in self._windows]
+
+    def _uniform(self, window: slice) -> Tensor:
+        mean = self._values[window].mean(dim=1, keepdim=True) * self._row_sum
+        if self._residual is None:
+            return self._tower.read(mean)
+        return self._tower.read(mean.expand_as(self._residual[window]), self._residual[window])
+
+    @property
+    def _windows(self) -> list[slice]:
+        return [slice(index, index + 1) for index in range(len(self._values))]
 
     @torch.inference_mode()
     def embeddings(self, text: Tensor, feedback: FeedbackAttention | None) -> Tensor:
         """The patch embeddings for queries (C, E), with one pass of feedback unless it is None.
+
+        The feedback takes a window at a time: products over a batch are rounded differently from those over one window,
+        and the pruning would turn that into other neighbours. So a window reads the same whatever it is batched with.
 
         Returns:
             (B, N, E), fp32, before normalisation.
         """
         if feedback is None:
             return self.first
-        first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
+        return torch.cat([self._fed_back(index, window, text, feedback) for index, window in enumerate(self._windows)])
+
+    def _fed_back(self, index: int, window: slice, text: Tensor, feedback: FeedbackAttention) -> Tensor:
+        first, uniform = normalize(self.first[window], dim=-1), normalize(self.uniform[index], dim=-1)
+        attention = None if self._attention is None else self._attention[window]
+        residual = None if self._residual is None else self._residual[window]
+        values = self._values[window]
         log_probabilities = feedback.log_probabilities(first, uniform, text)
-        prefix = self._values.shape[1] - self._patches
-        attended = feedback.refine(self._attention, self._values, log_probabilities, prefix, self._row_sum)
-        return self._tower.read(attended, self._residual)
+        prefix = values.shape[1] - self._patches
+        return self._tower.read(feedback.refine(attention, values, log_probabilities, prefix, self._row_sum), residual)
 
     @torch.inference_mode()
     def logits(self, text: Tensor, feedback: FeedbackAttention | None) -> Tensor:
