@@ -15,7 +15,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	touch $@
 
 demo: $(VENV)/ready
-	$(RUN)/python benchmarks/demo.py
+	$(RUN)/python examples/demo.py
 
 test: $(VENV)/ready
 	$(RUN)/python -m pytest
