@@ -1,4 +1,3 @@
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -37,7 +36,7 @@ def test_the_first_colours_are_far_apart_to_every_eye(eye: str) -> None:
     # 2.3 is just noticeable. The reference for colour-blind-safe palettes comes to 10 to the worst of these eyes, the
     # first eight of the "Tableau" palette, which is not made for them, to 5.
     assert nearest_pair(palette(8, background=False), EYES[eye]) > 15
-    assert nearest_pair(palette(20, background=False), EYES[eye]) > 5
+    assert nearest_pair(palette(20, background=False), EYES[eye]) > (16 if eye == "normal" else 5)
 
 
 def test_the_first_eight_beat_okabe_and_ito() -> None:
@@ -49,8 +48,7 @@ def test_the_first_eight_beat_okabe_and_ito() -> None:
 @pytest.mark.parametrize("background", [False, True])
 def test_palettes_are_prefixes_of_one_another(background: bool) -> None:
     longest = palette(300, background)
-    assert longest.shape == (300, 3)
-    assert longest.dtype == np.uint8
+    assert (longest.shape, longest.dtype) == ((300, 3), np.uint8)
     assert len(np.unique(longest, axis=0)) == 300
     for classes in (0, 1, 2, 9, 11, 12, 21, 150):
         np.testing.assert_array_equal(palette(classes, background), longest[:classes])
@@ -63,49 +61,30 @@ def test_the_background_is_grey_and_moves_the_others_by_one() -> None:
     assert chroma.min() > 40, "a foreground colour is nearly grey"
 
 
-def test_there_is_a_colour_for_as_many_classes_as_there_may_be() -> None:
+def test_the_largest_palette() -> None:
     colours = palette(1 << 16, True)
-    assert colours.shape == (1 << 16, 3)
-    assert len(np.unique(colours, axis=0)) > 1000
-
-
-def test_a_palette_can_be_changed_without_changing_the_next() -> None:
-    palette(5, False)[:] = 0
-    assert palette(5, False).any()
+    assert (len(colours), len(np.unique(colours, axis=0))) == (1 << 16, 1 + 1024)
 
 
 @pytest.mark.parametrize("classes", [5, 300])
 def test_class_areas(classes: int) -> None:
     labels = np.random.default_rng(0).integers(0, classes - 1, (37, 53)).astype(np.uint16)
-    areas = class_areas(labels, classes)
-    assert areas.tolist() == [int((labels == index).sum()) for index in range(classes)]
+    assert class_areas(labels, classes).tolist() == [int((labels == index).sum()) for index in range(classes)]
 
 
 def flooded(labels: np.ndarray) -> np.ndarray:
-    """Every pixel's region by flood fill, named by its first pixel."""
-    regions = np.full(labels.shape, -1)
-    for first in np.ndindex(*labels.shape):
-        queue = deque([first] if regions[first] < 0 else [])
-        while queue:
-            y, x = queue.popleft()
-            if regions[y, x] < 0:
-                regions[y, x] = first[0] * labels.shape[1] + first[1]
-                around = ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
-                inside = [(v, u) for v, u in around if 0 <= v < labels.shape[0] and 0 <= u < labels.shape[1]]
-                queue.extend((v, u) for v, u in inside if labels[v, u] == labels[first] and regions[v, u] < 0)
-    return regions
+    """Every pixel's region by Pillow's flood fill, named by its first pixel. For labels below 3."""
+    image = Image.fromarray(labels.astype(np.int32))
+    for y, x in np.ndindex(*labels.shape):
+        if np.asarray(image)[y, x] < 3:
+            ImageDraw.floodfill(image, (x, y), 3 + y * labels.shape[1] + x)
+    return np.asarray(image) - 3
 
 
-def spiral(size: int) -> np.ndarray:
-    """One winding region one pixel wide, the hardest to find in one piece."""
+def winding(size: int) -> np.ndarray:
+    """Two regions one pixel wide that wind through the picture, the hardest to find in one piece."""
     labels = np.zeros((size, size), int)
-    y, x, (dy, dx) = 0, 0, (0, 1)
-    labels[0, 0] = 1
-    for length in [size - 1, *(n for n in range(size - 1, 0, -2) for _ in (0, 1))]:
-        for _ in range(length):
-            y, x = y + dy, x + dx
-            labels[y, x] = 1
-        dy, dx = dx, -dy
+    labels[::2] = labels[1::4, -1] = labels[3::4, 0] = 1
     return labels
 
 
@@ -113,19 +92,19 @@ def maps() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     noise = [rng.integers(0, 3, shape) for shape in [(1, 1), (1, 9), (9, 1), (14, 11), (30, 30)]]
     blocks = [rng.integers(0, 3, (5, 4)).repeat(7, axis=0).repeat(6, axis=1), np.zeros((20, 33), int)]
-    return [*noise, *blocks, spiral(25)]
+    diamond = np.add.outer(np.abs(np.arange(-20, 21)), np.abs(np.arange(-25, 26))) < 20
+    return [*noise, *blocks, diamond.astype(int), winding(25)]
 
 
 @pytest.mark.parametrize("labels", maps(), ids=lambda m: f"{m.shape[0]}x{m.shape[1]}")
-def test_regions_are_those_of_a_flood_fill_and_depths_lie_between_two_distances(labels: np.ndarray) -> None:
+def test_regions_are_those_of_a_flood_fill_and_depths_nearly_the_distances(labels: np.ndarray) -> None:
     regions, depths = drawing._regions(labels)
     expected = flooded(labels)
     np.testing.assert_array_equal(regions, expected)
     ringed = np.pad(expected, 1, constant_values=-1)
     for (y, x), depth in np.ndenumerate(depths):
-        others = np.abs(np.argwhere(ringed != expected[y, x]) - (y + 1, x + 1))
-        chessboard, city_block = others.max(axis=1).min(), others.sum(axis=1).min()
-        assert chessboard - 1 <= depth <= city_block - 1
+        distance = np.linalg.norm(np.argwhere(ringed != expected[y, x]) - (y + 1, x + 1), axis=1).min()
+        assert depth + 1 == pytest.approx(distance, rel=0.1, abs=1)
 
 
 Written = list[tuple[str, tuple[float, float, float, float]]]
@@ -137,7 +116,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Written:
     texts: Written = []
     original: Callable[..., None] = ImageDraw.ImageDraw.text
 
-    def text(self: ImageDraw.ImageDraw, xy, text, fill, font, anchor) -> None:  # noqa: ANN001
+    def text(self: ImageDraw.ImageDraw, xy, text, fill, font, anchor) -> None:
         texts.append((text, self.textbbox(xy, text, font, anchor)))
         original(self, xy, text, fill, font, anchor)
 
@@ -155,21 +134,25 @@ def box_of(picture: np.ndarray, colour: np.ndarray) -> tuple[int, int, int, int]
     return int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
 
 
-def test_foreground_is_tinted_and_background_toned_down() -> None:
-    labels = np.zeros((700, 900), np.uint8)
-    labels[100:600, 450:] = 1
-    picture = np.empty((700, 900, 3), np.uint8)
-    picture[:] = 200, 100, 50
-    image = np.asarray(overlay(picture, labels, ["background", "thing"], True)).astype(int)
-    tinted = 0.55 * palette(2, True)[1] + 0.45 * picture[0, 0]
-    np.testing.assert_allclose(image[150, 800], tinted, atol=1.5)
-    quiet = image[50, 50]
-    assert np.ptp(quiet) < 0.5 * np.ptp(picture[0, 0].astype(int)), "not much of its colour is left"
-    assert quiet.max() < 200
-    assert quiet[0] > quiet[1] > quiet[2], "but some"
+def test_the_background_keeps_little_of_its_colour() -> None:
+    picture = np.full((700, 700, 3), (200, 100, 50), np.uint8)
+    red, green, blue = np.asarray(overlay(picture, np.zeros((700, 700), np.uint8), ["background"], True))[50, 50]
+    assert 200 > red > green > blue > red - 75
 
 
-@pytest.mark.parametrize("grey", [0, 60, 128, 190, 255])
+@pytest.mark.parametrize(("size", "drawn_size"), [(100, 700), (900, 900), (1900, 1600)])
+def test_labels_lie_on_what_they_label(size: int, drawn_size: int) -> None:
+    labels = np.zeros((size, size), np.uint8)
+    labels[size // 5 :, size * 3 // 5 :] = 1
+    picture = np.where(labels, 255, 0).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    image = np.asarray(overlay(picture, labels, ["background", "thing"], True))
+    for y, x, inside in [(0.19, 0.8, False), (0.21, 0.8, True), (0.9, 0.59, False), (0.9, 0.61, True)]:
+        seen = image[round(y * drawn_size), round(x * drawn_size)]
+        expected = 0.55 * palette(2, True)[1] + 0.45 * 255 if inside else 0.35 * np.full(3, 72)
+        np.testing.assert_allclose(seen, expected, atol=3)
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
 @pytest.mark.parametrize("size", [700, 1500])
 def test_outlines_show_on_every_photograph(grey: int, size: int) -> None:
     labels = np.zeros((size, size), np.uint8)
@@ -183,14 +166,20 @@ def test_outlines_show_on_every_photograph(grey: int, size: int) -> None:
     assert len(np.unique(row[far], axis=0)) == 2, "nothing but the two tints elsewhere"
 
 
+def test_outlines_do_not_hide_a_restless_map() -> None:
+    labels = np.random.default_rng(3).integers(0, 2, (700, 700))
+    seen = drawn(labels, ["a", "b"], grey=0)[:700].mean(axis=(0, 1))
+    np.testing.assert_allclose(seen, 0.55 * palette(2, False).mean(axis=0), atol=3)
+
+
 def test_a_name_stands_well_inside_its_region_even_if_the_middle_is_not() -> None:
     labels = np.zeros((800, 800), np.uint8)
     labels[100:700, 100:700] = 1
-    labels[100:500, 220:700] = 0  # an L, whose centre of mass lies outside
+    labels[100:550, 220:700] = 0  # an L, whose centre of mass lies outside
     image = drawn(labels, ["background", "thing"], True)[:800]
     left, top, right, bottom = box_of(image, palette(2, True)[1])
     assert labels[top : bottom + 1, left : right + 1].all()
-    assert 500 < (top + bottom) / 2 < 700
+    assert 600 < (top + bottom) / 2 < 650
     assert not (image == GREY).all(axis=-1).any(), "the background is not named"
 
 
@@ -217,8 +206,8 @@ def test_the_legend_lists_what_occurs_by_share(written: Written) -> None:
     labels = np.full((100, 100), 4, np.uint16)  # drawn at 700 x 700
     labels[:30] = 1
     labels[30:40] = 3
-    labels[40, :5] = 2
-    labels[40, 5:9] = 0
+    labels[40, :4] = 2
+    labels[40, 4:7] = 0
     image = drawn(labels, ["dot", "cat", "dash", "dog", "sky", "sea", "bus"])
     legend = [text for text, (_, top, _, _) in written if top > 700]
     assert legend == [
@@ -235,55 +224,43 @@ def test_the_legend_lists_what_occurs_by_share(written: Written) -> None:
         "2 others not found",
     ]
     colours = palette(7, False)
-    boxes = [box_of(image[700:], colours[index]) for index in (4, 1, 3, 2, 0)]
-    assert boxes == sorted(boxes, key=lambda box: (box[0], box[1])), "down the columns"
-    for absent in (5, 6):
-        assert not (image == colours[absent]).all(axis=-1).any()
+    swatches = [box_of(image[700:], colours[index])[:2] for index in (4, 1, 3, 2, 0)]
+    assert swatches == sorted(swatches), "down the columns"
 
 
 def test_one_other_and_none(written: Written) -> None:
-    labels = np.zeros((64, 64), np.uint8)
-    drawn(labels, ["a", "b"])
-    assert written[-1][0] == "1 other not found"
-    drawn(labels, ["a"])
-    assert [text for text, _ in written[-2:]] == ["a", "100.0%"]
+    drawn(np.zeros((64, 64), np.uint8), ["a", "b"])
+    drawn(np.zeros((64, 64), np.uint8), ["a"])
+    assert [text for text, _ in written] == ["a", "a", "100.0%", "1 other not found", "a", "a", "100.0%"]
 
 
 NAMES = ["background", "cat", "a name that is far longer than any picture is wide " * 3, *map(str, range(168))]
 
 
-@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize(
-    ("height", "width", "drawn_height", "drawn_width"),
+    ("size", "drawn_size"),  # heights and widths
     [
-        (1, 1, 640, 640),
-        (8, 8, 640, 640),
-        (375, 500, 750, 1000),
-        (640, 300, 640, 300),
-        (900, 1, 900, 1),
-        (1, 900, 1, 900),
-        (3000, 90, 1600, 48),
-        (90, 3000, 48, 1600),
-        (2400, 3600, 1067, 1600),
+        *(((1, 1), (640, 640)), ((8, 8), (640, 640)), ((375, 500), (750, 1000)), ((640, 300), (640, 300))),
+        *(((900, 1), (900, 1)), ((1, 900), (1, 900)), ((3000, 90), (1600, 48)), ((90, 3000), (48, 1600))),
+        ((1100, 1650), (1067, 1600)),
     ],
 )
 def test_every_size_is_drawn_and_nothing_sticks_out(
-    height: int, width: int, drawn_height: int, drawn_width: int, background: bool, written: Written
+    size: tuple[int, int], drawn_size: tuple[int, int], written: Written
 ) -> None:
-    rows, columns = np.arange(height) * 5 // height, np.arange(width) * 5 // width
-    labels = (rows[:, None] * 5 + columns).astype(np.uint8)
-    sheet = drawn(labels, NAMES, background)
-    if drawn_height > 2 * drawn_width:
-        assert sheet.shape[0] == drawn_height
-        assert sheet.shape[1] > drawn_width
+    rows, columns = (np.arange(n) * 5 // n for n in size)
+    sheet = drawn((rows[:, None] * 5 + columns).astype(np.uint8), NAMES)
+    high, wide = drawn_size
+    if high > 2 * wide:
+        assert sheet.shape[0] == high
+        assert sheet.shape[1] > wide
     else:
-        assert sheet.shape[1] == drawn_width
-        assert sheet.shape[0] > drawn_height
+        assert sheet.shape[1] == wide
+        assert (sheet[high:][-8:] == 255).all()
     for text, (left, top, right, bottom) in written:
         assert 0 <= left < right <= sheet.shape[1], text
         assert 0 <= top < bottom <= sheet.shape[0], text
-        assert bottom <= drawn_height or top >= drawn_height or left >= drawn_width, text
-    assert (sheet[-1] == 255).all() or drawn_height > 2 * drawn_width, "a margin below the legend"
+        assert bottom <= high or top >= high or left >= wide, text
 
 
 def test_many_classes_and_long_names_fit_into_columns(written: Written) -> None:
@@ -291,11 +268,9 @@ def test_many_classes_and_long_names_fit_into_columns(written: Written) -> None:
     names = [f"class number {index} which has a name of some length" for index in range(171)]
     sheet = drawn(labels, names)
     assert sheet.shape[1] == 114 * 6
-    legend = [box for _, box in written if box[1] > 360]
-    assert len(legend) == 2 * 171
-    assert len({round(box[0] / 10) for box in legend[::2]}) == 2, "two columns of names"
-    tops = sorted(box[1] for box in legend[::2])
-    assert tops[-1] < sheet.shape[0] - 10
+    named = [box for text, box in written if box[1] > 360 and not text.endswith("%")]
+    assert len(named) == 171
+    assert len({round(box[0] / 10) for box in named}) == 2, "two columns"
 
 
 def test_characters_without_a_font_become_the_index(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,13 +292,8 @@ def test_the_input_stays_as_it_is_however_it_lies_in_memory() -> None:
     picture = rng.integers(0, 256, (1400, 1300, 3)).astype(np.uint8)
     labels = np.zeros((1400, 1300), np.uint8)
     labels[300:, 200:900] = 1
-    views = picture[::2, ::-2], labels[::2, ::-2]
-    copies = [view.copy() for view in views]
-    for array in (picture, labels):
-        array.flags.writeable = False
-    one, other = overlay(*views, ["a", "b"], True), overlay(copies[0], copies[1], ["a", "b"], True)
-    assert isinstance(one, Image.Image)
-    assert one.mode == "RGB"
-    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    for view, copy in zip(views, copies, strict=True):
-        np.testing.assert_array_equal(view, copy)
+    picture.flags.writeable = labels.flags.writeable = False
+    picture, labels = picture[::2, ::-2], labels[::2, ::-2]
+    strided, packed = overlay(picture, labels, "ab", True), overlay(picture.copy(), labels.copy(), "ab", True)
+    assert strided.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(strided), np.asarray(packed))

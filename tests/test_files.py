@@ -8,6 +8,12 @@ from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
 
 
+def write_half_of(path: Path, failure: BaseException) -> None:
+    with write_atomically(path) as temporary:
+        temporary.write_text("half")
+        raise failure
+
+
 def test_the_new_file_takes_the_place_of_the_old_one_at_the_end_only(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
@@ -34,9 +40,8 @@ def test_whatever_ends_the_body_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(failure), write_atomically(path) as temporary:
-        temporary.write_text("half")
-        raise failure
+    with pytest.raises(failure):
+        write_half_of(path, failure())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -81,9 +86,7 @@ def test_a_folder_in_the_way_of_the_file(tmp_path: Path) -> None:
 
 
 def test_no_space_left(tmp_path: Path) -> None:
-    with pytest.raises(FeedsegError, match=r"^cannot write .*a\.txt: No space left on device$") as caught:  # noqa: SIM117
-        with write_atomically(tmp_path / "a.txt") as temporary:
-            temporary.write_text("half")
-            raise OSError(28, "No space left on device")
+    with pytest.raises(FeedsegError, match=r"^cannot write .*a\.txt: No space left on device$") as caught:
+        write_half_of(tmp_path / "a.txt", OSError(28, "No space left on device"))
     assert isinstance(caught.value.__cause__, OSError)
     assert list(tmp_path.iterdir()) == []

@@ -81,6 +81,7 @@ def test_files_are_read_and_written(tmp_path):
         (lambda: Vocabulary(["cat", "dog"], templates=[]), "empty list of templates"),
         (lambda: Vocabulary(["cat", "d\x07og"]), "unprintable"),
         (lambda: Vocabulary("cat, dog"), "parse_line"),
+        (lambda: Vocabulary.parse_line(" "), "there are no labels"),
         (lambda: Vocabulary.parse_line("cat,,dog"), "empty name beside ','"),
         (lambda: Vocabulary.parse_line("cat;, dog"), "empty name beside ';'"),
         (lambda: Vocabulary.parse_line("cat\ndog"), "use a file"),

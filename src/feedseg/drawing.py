@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 # Pictures are drawn with their long side between these, in pixels: smaller ones are enlarged by a whole factor, so that
 # names fit in and the pixels stay square, larger ones reduced, since nobody looks at more and PNGs of them are huge.
@@ -19,9 +19,7 @@ _BACKGROUND = (0x8C, 0x8C, 0x8C)
 # Blue, orange, teal, burgundy, yellow, violet, lilac, sky, olive, magenta, found by annealing from hand-picked hues.
 # The closest two of the first eight are 12.5 apart (Oklab distance x 100), of all ten 12.2, to the normal eye and in
 # every simulation below; by the same measure the closest two of the Okabe-Ito palette are 7.6 apart.
-_DESIGNED = np.frombuffer(
-    bytes.fromhex("2461F5 FF7F0A 3DBEAA 8C1040 FEDE3D 58089F CD86FF 8EDEFF 637200 C8329B"), np.uint8
-).reshape(-1, 3)
+_DESIGNED = np.array([*bytes.fromhex("2461F5FF7F0A3DBEAA8C1040FEDE3D58089FCD86FF8EDEFF637200C8329B")]).reshape(-1, 3)
 # How linear RGB looks to the normal eye and without the long, middle or short cones (Machado, Oliveira and Fernandes,
 # "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1).
 _VISIONS = np.array(
@@ -60,30 +58,29 @@ def _foreground(count: int) -> np.ndarray:
     """The first `count` foreground colours: after the designed ones each the farthest from all before it."""
     steps = np.arange(0, 256, 15)
     candidates = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    lightness, *hue = _seen(candidates)[0].T
+    lightness, *hue = _seen(candidates)[:, 0]
     # Neither dark nor nearly white, which photographs are full of, nor as grey as the background.
     candidates = candidates[(lightness > 0.45) & (lightness < 0.92) & (np.hypot(*hue) > 0.09)]
+    pool = np.concatenate([[_BACKGROUND], _DESIGNED, candidates])
     # Far is what is far to all four eyes, where the normal one, having most room, is asked for twice the distance: with
     # equal shares the other three would soon have used up what there is, and everyone would get similar colours.
-    eyes = np.array([0.5, 1, 1, 1])[:, None, None]
-    seen = eyes * _seen(candidates)
-    chosen = list(_DESIGNED[:count])
-    nearest = np.full(len(candidates), np.inf)
-    for taken in (eyes * _seen(np.array([_BACKGROUND, *chosen]))).swapaxes(0, 1):
-        nearest = np.minimum(nearest, np.linalg.norm(seen - taken[:, None], axis=-1).min(axis=0))
-    while len(chosen) < count:
-        best = int(nearest.argmax())
-        chosen.append(candidates[best])
-        nearest = np.minimum(nearest, np.linalg.norm(seen - seen[:, best, None], axis=-1).min(axis=0))
-    return np.array(chosen, np.uint8).reshape(-1, 3)
+    seen = _seen(pool) * np.array([0.5, 1, 1, 1], np.float32)[:, None]
+    nearest = np.full(len(pool), np.inf, np.float32)
+    chosen = []
+    for turn in range(1 + count):
+        chosen.append(turn if turn <= len(_DESIGNED) else int(nearest.argmax()))
+        gaps = np.square(seen - seen[..., chosen[-1], None]).sum(axis=0)
+        nearest = np.minimum(nearest, gaps.min(axis=0))
+    return pool[chosen[1:]].astype(np.uint8)
 
 
 def _seen(colours: np.ndarray) -> np.ndarray:
-    """(n, 3) sRGB colours, 0 to 255, as the four kinds of eyes see them: (4, n, 3) in Oklab."""
+    """(n, 3) sRGB colours, 0 to 255, as the four kinds of eyes see them in Oklab: (3, 4, n) float32."""
     values = colours / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     simulated = np.clip(linear @ _VISIONS.swapaxes(1, 2), 0, 1)
-    return np.cbrt(simulated @ _CONES.T) @ _OKLAB.T
+    oklab = np.moveaxis(np.cbrt(simulated @ _CONES.T) @ _OKLAB.T, -1, 0)
+    return np.ascontiguousarray(oklab.round(4), np.float32)  # rounded: no machine's last digit shall choose a colour
 
 
 def class_areas(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -122,8 +119,6 @@ def _resized(picture: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     """Picture and labels at the size they are drawn at."""
     longest = max(labels.shape)
     scale = min(-(-_SMALLEST // longest), _LARGEST / longest)  # a whole factor, rounded up, or a reduction below 1
-    if scale == 1:
-        return picture, labels
     height, width = (max(1, round(n * scale)) for n in labels.shape)
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
@@ -143,13 +138,18 @@ def _tinted(picture: np.ndarray, labels: np.ndarray, colours: np.ndarray, backgr
 
 
 def _outline(drawn: Image.Image, labels: np.ndarray) -> None:
-    """Light lines with dark rims where labels meet: one of the two shows on whatever is there."""
+    """Light lines with dark rims where labels meet: one of the two shows on whatever is there.
+
+    Where labels change at every other pixel there are none, as they would hide everything else.
+    """
     edges = np.zeros(labels.shape, np.uint8)
     edges[1:][labels[1:] != labels[:-1]] = 255
     edges[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
     line = Image.fromarray(edges)
     if max(drawn.size) > 1200:
         line = line.filter(ImageFilter.MaxFilter(3))
+    calm = Image.fromarray(edges).filter(ImageFilter.BoxBlur(8)).point([255 * (v < 90) for v in range(256)])
+    line = ImageChops.multiply(line, calm)
     drawn.paste((16, 16, 16), mask=line.filter(ImageFilter.MaxFilter(3)).point([v * 6 // 10 for v in range(256)]))
     drawn.paste((255, 255, 255), mask=line.point([v * 9 // 10 for v in range(256)]))
 
@@ -229,7 +229,7 @@ def _name_regions(
             continue
         boxes.append((left, top, right, bottom))
         fill = found[label].colour
-        ink = (0, 0, 0) if np.dot(fill, (0.299, 0.587, 0.114)) > 140 else (255, 255, 255)
+        ink = (0, 0, 0) if np.dot(fill, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
         draw.rounded_rectangle(boxes[-1], 0.35 * size, fill, (255, 255, 255), 1 + size // 24)
         draw.text((left + size / 2, top + high / 2 + 0.36 * size), words, ink, font, "ls")
 
@@ -252,9 +252,8 @@ def _regions(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             break
         ids = new
     ringed = np.pad(ids, 1, constant_values=-1)
-    inner = np.ones(labels.shape, bool)
-    for around in (ringed[:-2, 1:-1], ringed[2:, 1:-1], ringed[1:-1, :-2], ringed[1:-1, 2:]):
-        inner &= around == ids
+    around = ringed[:-2, 1:-1], ringed[2:, 1:-1], ringed[1:-1, :-2], ringed[1:-1, 2:]
+    inner = np.all([neighbour == ids for neighbour in around], axis=0)
     depths = np.zeros(labels.shape, int)
     while inner.any():
         depths += inner
@@ -273,8 +272,7 @@ def _with_legend(drawn: Image.Image, found: list[_Class], size: int, others: int
     widest = max(plain.getlength(note) - 5 * size, *(one.font.getlength(one.words) for one in found))
     name = round(min(widest, 15 * size))
     row, column = round(1.7 * size), name + 9 * size  # swatch 1, gap 0.6, name, gap 1, share 4, gap 2.4
-    entries = len(found) + bool(note)
-    wide, high = drawn.size
+    (wide, high), entries = drawn.size, len(found) + bool(note)
     if high > 2 * wide:
         rows = (high - 2 * size) // row
         sheet = Image.new("RGB", (wide + size + math.ceil(entries / rows) * column, high), _PAPER)
@@ -286,8 +284,8 @@ def _with_legend(drawn: Image.Image, found: list[_Class], size: int, others: int
     sheet.paste(drawn)
     draw = ImageDraw.Draw(sheet)
     for place in range(entries):
-        x, y = left + place // rows * column, top + place % rows * row
-        middle, base = y + row / 2, y + row / 2 + 0.36 * size
+        x, middle = left + place // rows * column, top + (place % rows + 0.5) * row
+        base = middle + 0.36 * size
         if place == len(found):
             draw.text((x + 1.6 * size, base), note, _PALE_INK, plain, "ls")
             break

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
 from feedseg.segmentation import Segmentation
@@ -317,10 +317,10 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).splitlines()[0]
-        raise FeedsegError(f"the device {str(device)!r} cannot be used here: {first}") from error
+        torch.zeros(1, device=chosen).item()  # "meta" has no numbers to give
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        reason = first_line(error).split(". ")[0][:200]  # torch's own may go on for a page
+        raise FeedsegError(f"the device {str(device)!r} cannot be used here: {reason}") from error
     return chosen
 
 

@@ -153,6 +153,8 @@ class Vocabulary:
 
         In `background`, all of whose words are one class, commas and semicolons mean the same.
         """
+        if not labels.strip():
+            raise FeedsegError("there are no labels: give the classes, separated by commas")
         if "\n" in labels.strip():
             raise FeedsegError("labels on one line are separated by commas; for text of several lines use a file")
         classes = [_split(entry, ";", labels) for entry in _split(labels, ",", labels)]
@@ -202,8 +204,10 @@ class Vocabulary:
         """From a text file, UTF-8."""
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FeedsegError(f"the vocabulary {path} cannot be read: {error}") from error
+        except UnicodeDecodeError as error:
+            raise FeedsegError(f"the vocabulary {path} is not a text file in UTF-8") from error
+        except OSError as error:
+            raise FeedsegError(f"the vocabulary {path} cannot be read: {error.strerror or error}") from error
         return cls.parse(text, str(path))
 
     def format(self) -> str:

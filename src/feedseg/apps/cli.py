@@ -6,21 +6,23 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from errno import ENOSPC
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from feedseg.apps.console import complain, explained, short_warnings
+from feedseg.apps.console import complain, explained, out_of_memory, short_warnings
 from feedseg.errors import FeedsegError
+from feedseg.settings import HOST_SETTINGS
+from feedseg.vision.catalog import DEFAULT_MODEL, DEFAULT_PROXY
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
 WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Picture size (each host has its own)", "Output"
 EXPERT = "For experiments (left out: as published, and what suits the device)"
 
-EXAMPLES = """\b
-Examples:
+EXAMPLES = """Examples:
   feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
   feedseg segment photos --labels "car, road" --background "sky, trees"
   feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
@@ -41,12 +43,12 @@ app = typer.Typer(
 
 def _option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any:
     """An option with a value; called like the parameter unless it has `names`."""
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **more)
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **{"show_default": False, **more})
 
 
 def _flag(panel: str, names: str, text: str) -> Any:
     """An option without a value."""
-    return typer.Option(names, metavar="", help=text, rich_help_panel=panel)
+    return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -101,14 +103,17 @@ def segment(
     model: Annotated[
         str,
         _option(
-            MODEL, "NAME", "A name that `feedseg models` lists, owner/name on the hub, or a folder.", "--model", "-m"
+            MODEL,
+            "NAME",
+            "A name that `feedseg models` lists, owner/name on the hub, or a folder.",
+            "--model",
+            "-m",
+            show_default=True,
         ),
-    ] = "vit-b-16",
+    ] = DEFAULT_MODEL,
     host: Annotated[
         str,
-        _option(
-            MODEL, "NAME", "How patches attend to each other: clip, maskclip, sclip, clearclip, naclip or proxyclip."
-        ),
+        _option(MODEL, "NAME", f"How patches attend to each other: {', '.join(HOST_SETTINGS)}.", show_default=True),
     ] = "proxyclip",
     proxy: Annotated[
         str | None,
@@ -116,11 +121,14 @@ def segment(
             MODEL,
             "NAME",
             "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, or self for the model. "
-            "Beside a CLIP it is dino-b8 unless you choose.",
+            f"Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
         ),
     ] = None,
     feedback: Annotated[
-        bool, _flag(MODEL, "--feedback/--no-feedback", "Feed the first predictions back and read a second time.")
+        bool,
+        _flag(
+            MODEL, "--feedback/--no-feedback", "Feed the first predictions back and read a second time. On by default."
+        ),
     ] = True,
     device: Annotated[
         str | None, _option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.")
@@ -132,7 +140,9 @@ def segment(
         str | None, _option(SIZE, "N|none", "Look through windows of N pixels; none: at the whole picture at once.")
     ] = None,
     stride: Annotated[int | None, _option(SIZE, "N", "Pixels from one window to the next.", min=1)] = None,
-    out: Annotated[Path, _option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o")] = Path("feedseg-out"),
+    out: Annotated[
+        str, _option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
+    ] = "feedseg-out",
     as_json: Annotated[bool, _flag(OUTPUT, "--json", "Print one line of JSON per picture to stdout.")] = False,
     class_token: Annotated[
         bool | None,
@@ -147,7 +157,6 @@ def segment(
 ) -> None:
     """Name every pixel of your pictures with your own words.
 
-    \b
     For every picture b.jpg the folder of the results gets
       b.labels.png   the class of every pixel: an indexed PNG with a palette
       b.overlay.png  the picture in its classes' colours, with a legend
@@ -160,8 +169,8 @@ def segment(
     changes = {name: value for name, value in changes.items() if value is not None}
     if window is not None:
         changes["window"] = _window(window)
-    check_writable(out)
-    jobs, failures = find_pictures(pictures, out)
+    folder = check_writable(out)
+    jobs, failures = find_pictures(pictures, folder)
     if not jobs:
         raise FeedsegError("; ".join(failure.reason for failure in failures))
     options = {
@@ -178,7 +187,7 @@ def segment(
     from feedseg.apps.segment import load_segmenter, segment_pictures
 
     segmenter = load_segmenter(model, options, changes)
-    raise typer.Exit(segment_pictures(segmenter, words, jobs, failures, out, as_json=as_json))
+    raise typer.Exit(segment_pictures(segmenter, words, jobs, failures, folder, as_json=as_json))
 
 
 def _window(text: str) -> int | None:
@@ -217,36 +226,51 @@ def doctor(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; every error is one line on stderr."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 -- where the caller has closed it
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
+    code = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    try:
+        sys.stdout.flush()
+    except OSError:  # whoever read it has had enough, or it has no room: what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or FAILED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
-        with short_warnings():
-            code = command.main(list(arguments or sys.argv[1:]) or ["--help"], "feedseg", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        with short_warnings(), command.make_context("feedseg", arguments) as context:
+            command.invoke(context)
+        return 0
+    except typer.Exit as done:
+        return done.exit_code
     except FeedsegError as error:
         complain(str(error))
         return UNUSABLE
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except Exception as error:
         return _report(error)
 
 
 def _report(error: Exception) -> int:
-    """A wrong use of the command line, or a defect."""
+    """A wrong use of the command line, an output that takes no more, or a defect."""
+    if isinstance(error, BrokenPipeError):
+        return FAILED
+    if isinstance(error, OSError) and error.errno == ENOSPC:
+        complain(f"the output cannot be written: {error.strerror}")
+        return FAILED
     if message := getattr(error, "format_message", None):  # typer's own exceptions, wherever its version keeps them
         context = getattr(error, "ctx", None)
         complain(f"{message()} (see {context.command_path if context else 'feedseg'} --help)")
         return UNUSABLE
-    text = explained(error)
-    advice = (
-        "" if text.startswith("out of memory") else "; run with FEEDSEG_DEBUG=1 for the traceback, and please report it"
-    )
-    complain(text + advice)
+    if advice := out_of_memory(error):
+        complain(advice)
+        return UNUSABLE
+    complain(f"{explained(error)}; run with FEEDSEG_DEBUG=1 for the traceback, and please report it")
     return FAILED

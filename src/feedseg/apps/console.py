@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # as torch says it, in lower case
 UNLIMITED = 10_000  # columns, where nobody sees a right edge
 
 
@@ -47,7 +48,12 @@ def show(target: Console, table: Table) -> None:
     """Print a table with an empty line behind it and without blanks at the ends of lines."""
     with target.capture() as captured:
         target.print(table)
-    target.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()) + "\n")
+    write("\n".join((*(line.rstrip() for line in captured.get().rstrip("\n").split("\n")), "")), target)
+
+
+def write(text: str, target: Console | None = None) -> None:
+    """Text and a line end, at once; to stdout unless there is a target."""
+    print(text, file=target.file if target else sys.stdout, flush=True)
 
 
 def one_line(text: str) -> str:
@@ -71,11 +77,15 @@ def explained(error: Exception) -> str:
     if debugging():
         traceback.print_exception(error)
     text = one_line(str(error))
-    if isinstance(error, MemoryError) or any(
-        phrase in text.lower() for phrase in ("out of memory", "allocate memory", "not enough memory")
-    ):
+    return out_of_memory(error) or f"unexpected {type(error).__name__}{': ' if text else ''}{text[:300]}"
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """What to do if the error is a lack of memory, of whatever device and in whatever words; else None."""
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
         return "out of memory: try a smaller --short-side, --batch-size 1 or --device cpu"
-    return f"unexpected {type(error).__name__}{': ' if text else ''}{text[:300]}"
+    return None
 
 
 @contextmanager
@@ -113,6 +123,7 @@ def progress(*, visible: bool) -> Progress:
         TimeRemainingColumn(),
         console=target,
         transient=True,
+        speed_estimate_period=300.0,  # seconds: on a CPU a picture can take many
         redirect_stdout=False,  # results written to stdout meanwhile may be on their way to a file
         disable=not (visible and is_live(target)),
     )
@@ -138,5 +149,5 @@ def status(text: str, *, visible: bool) -> Iterator[None]:
         yield
     finally:
         if shown:
-            target.file.write("\x1b[2K\r")
+            target.file.write(f"\r{' ' * (target.width - 1)}\r")
             target.file.flush()

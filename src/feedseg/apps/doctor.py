@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import constants
 
-from feedseg.apps.console import complain, console, explained, facts, plain_table, show
+from feedseg.apps.console import complain, console, explained, facts, plain_table, show, write
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.vectors import compare_folder
 from feedseg.segmenter import choose_device, choose_dtype
@@ -45,8 +45,10 @@ def examine() -> int:
 def compare_with(folder: Path) -> int:
     """Print how far every tensor is from the reference vectors in a folder; 1 if one is too far or there are none."""
     screen = console()
-    table = plain_table("file", "tensor", "shape", "deviation", "")
+    table = plain_table("file", "tensor", "shape", "deviation", "", "")
     table.columns[3].justify = "right"
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     compared = failed = 0
     broken: str | None = None
     try:
@@ -54,10 +56,9 @@ def compare_with(folder: Path) -> int:
             compared += 1
             failed += not one.passed
             deviation = "-" if one.deviation is None else f"{one.deviation:.2e}"
-            verdict = "ok" if one.passed else "TOO FAR"
             shape = "×".join(map(str, one.shape))
-            remark = f" ({one.remark})" if one.remark else ""
-            table.add_row(one.file, one.tensor, shape, deviation, verdict + remark)
+            name = one.file.removesuffix(".safetensors")
+            table.add_row(name, one.tensor, shape, deviation, "ok" if one.passed else "TOO FAR", one.remark)
     except FeedsegError as error:
         broken = str(error)
     except Exception as error:
@@ -66,7 +67,7 @@ def compare_with(folder: Path) -> int:
         show(screen, table)
     if broken:
         complain(broken)
-    screen.print(f"{compared} tensors, {failed} too far")
+    write(f"{compared} tensors, {failed} too far")
     return 1 if failed or broken or not compared else 0
 
 
@@ -78,7 +79,7 @@ def _version(package: str) -> str:
 
 
 def _devices() -> list[tuple[str, str]]:
-    found = [("cpu", f"{torch.get_num_threads()} threads of {os.cpu_count()} processors")]
+    found = [("cpu", f"{torch.get_num_threads()} of {os.cpu_count()} processors")]
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         found.append((f"cuda:{index}", f"{about.name}, {about.total_memory / 2**30:.0f} GiB"))

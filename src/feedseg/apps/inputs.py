@@ -68,7 +68,7 @@ def choose_vocabulary(
         return Vocabulary(written.classes, written.background, threshold, written.templates)
     if labels is None:
         raise FeedsegError('say what to look for: --labels "cat; kitten, sofa" or --vocabulary FILE')
-    if is_file(labels):
+    if Path(labels).suffix and is_file(labels):
         raise FeedsegError(f"--labels takes the words themselves, and {labels} is a file: did you mean --vocabulary?")
     return Vocabulary.parse_line(labels, background, threshold or 0.0)
 
@@ -81,8 +81,11 @@ def is_file(text: str) -> bool:
         return False
 
 
-def check_writable(folder: Path) -> None:
-    """That a folder can be written, or made; it is not made yet."""
+def check_writable(out: str) -> Path:
+    """The folder for the results, which can be written, or made; it is not made yet."""
+    folder = Path(out)
+    if not out:
+        raise FeedsegError("--out is empty: give the folder for the results")
     try:
         nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not nearest.is_dir():
@@ -91,6 +94,7 @@ def check_writable(folder: Path) -> None:
             raise FeedsegError(f"cannot write to {folder}: {nearest} is not yours to write; give another --out")
     except OSError as error:
         raise FeedsegError(f"cannot write to {folder}: {error.strerror}") from error
+    return folder
 
 
 def find_pictures(arguments: Sequence[str], out: Path) -> tuple[list[Job], list[Failure]]:

@@ -7,19 +7,19 @@ from typing import Any
 
 from huggingface_hub import constants
 
-from feedseg.apps.console import console, plain_table, show
-from feedseg.settings import HOST_SETTINGS, Settings
+from feedseg.apps.console import console, facts, plain_table, show, write
+from feedseg.settings import HOST_SETTINGS
 from feedseg.vision.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, Card
 from feedseg.vision.checkpoint import cached_revision
 
-GROUPS = {"tower": "models (--model)", "proxy": "proxies (--proxy)"}
+GROUPS = {"tower": "--model", "proxy": "--proxy"}
 
 
 def list_models(*, as_json: bool) -> None:
     """Print the catalog."""
     revisions = {name: cached_revision(card.repository) for name, card in CARDS.items()}
     if as_json:
-        print(json.dumps([_as_json(card, revisions[card.name]) for card in CARDS.values()], indent=2))
+        write(json.dumps([_as_json(card, revisions[card.name]) for card in CARDS.values()], indent=2))
         return
     screen = console()
     for kind, heading in GROUPS.items():
@@ -33,19 +33,19 @@ def list_models(*, as_json: bool) -> None:
                 here = f"yes {revision[:7]}" if revision else "no"
                 table.add_row(card.name, card.title, str(card.megabytes), card.licence, here)
         show(screen, table)
-    table = plain_table("hosts (--host)", "short side, windows and step in pixels")
+    table = plain_table("--host", "short side", "window", "stride")
     for name, settings in HOST_SETTINGS.items():
-        table.add_row(name, _sizes(settings))
+        table.add_row(name, str(settings.short_side), str(settings.window), str(settings.stride))
+    for column in table.columns[1:]:
+        column.justify = "right"
     show(screen, table)
-    screen.print(f"Left out: {DEFAULT_MODEL}, {DEFAULT_PROXY}, proxyclip. Others: owner/name on the hub, or a folder.")
-    screen.print(f"What is fetched is kept in {constants.HF_HUB_CACHE} (HF_HOME).")
+    rows = (
+        ("default", f"{DEFAULT_MODEL} with {DEFAULT_PROXY}, host proxyclip"),
+        ("others", "owner/name of a model on the hub, or a folder"),
+        ("kept in", f"{constants.HF_HUB_CACHE} (HF_HOME)"),
+    )
+    show(screen, facts(rows))
 
 
 def _as_json(card: Card, revision: str | None) -> dict[str, Any]:
     return {**vars(card), "megabytes": card.megabytes, "here": revision is not None, "revision": revision}
-
-
-def _sizes(settings: Settings) -> str:
-    if settings.window is None:
-        return f"{settings.short_side}, the whole picture at once"
-    return f"{settings.short_side}, {settings.window}, {settings.stride}"

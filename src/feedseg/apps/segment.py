@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
@@ -25,6 +25,7 @@ from feedseg.apps.console import (
     progress,
     show,
     status,
+    write,
 )
 from feedseg.apps.inputs import Failure, Job
 from feedseg.errors import FeedsegError
@@ -57,7 +58,7 @@ class Tally:
     """What all pictures so far come to."""
 
     done: int = 0
-    shares: Counter[str] = field(default_factory=Counter)
+    shares: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     pictures: Counter[str] = field(default_factory=Counter)
     colours: dict[str, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -138,6 +139,8 @@ def outcomes(
                     yield unread.popleft()
                 yield handed.popleft()[0], result
         except Exception as error:
+            if not handed:  # it is no picture's fault
+                raise
             reason = _reason(handed[0][0], error)
         # Out here the exception is gone, and with it the memory that its traceback held on to.
         alone = len(handed) == 1
@@ -159,7 +162,9 @@ def _segment_alone(segmenter: Segmenter, vocabulary: Vocabulary, job: Job, pictu
 
 
 def _reason(job: Job, error: Exception) -> str:
-    return str(error) if isinstance(error, FeedsegError) else f"{job.path}: {explained(error)}"
+    """What went wrong, in a line that names the picture."""
+    text = str(error) if isinstance(error, FeedsegError) else explained(error)
+    return text if text.startswith(str(job.path)) else f"{job.path}: {text}"
 
 
 def _save(tally: Tally, job: Job, result: Segmentation, as_json: bool) -> str | None:
@@ -171,14 +176,14 @@ def _save(tally: Tally, job: Job, result: Segmentation, as_json: bool) -> str | 
         return _reason(job, error)
     tally.add(about)
     if as_json:
-        print(json.dumps({**about, "files": {kind: str(path) for kind, path in files._asdict().items()}}), flush=True)
+        write(json.dumps({**about, "files": {kind: str(path) for kind, path in files._asdict().items()}}))
     return None
 
 
 def _fail(tally: Tally, failure: Failure, as_json: bool) -> None:
     tally.failures.append(failure)
     if as_json:
-        print(json.dumps({"picture": failure.picture, "error": failure.reason}), flush=True)
+        write(json.dumps({"picture": failure.picture, "error": failure.reason}))
     else:
         complain(failure.reason)
 

@@ -118,7 +118,7 @@ def compare(file: VectorFile, values: Mapping[str, Callable[[], Tensor]]) -> Ite
             yield Comparison(file.name, name, shape, None, False, f"computed as {tuple(actual.shape)}")
         elif name.startswith("labels."):
             differing = (actual != expected).float().mean().item()
-            yield Comparison(file.name, name, shape, differing, differing <= 1 - LABELS_AGREE, "share of pixels")
+            yield Comparison(file.name, name, shape, differing, differing <= 1 - LABELS_AGREE, "of the pixels")
         else:
             difference, passed = deviation(actual.double(), expected.double())
             yield Comparison(file.name, name, shape, difference, passed)
