@@ -35,14 +35,13 @@ class Segmentation:
     Raises ValueError if the arrays do not fit each other or the names.
     """
 
-    labels: np.ndarray = field(
-        repr=False
-    )  # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
-    confidence: np.ndarray = field(
-        repr=False
-    )  # (height, width) float32, the probability of each pixel's best class, 0 to 1
+    # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
+    labels: np.ndarray = field(repr=False)
+    # (height, width) float32, the probability of each pixel's best class, 0 to 1
+    confidence: np.ndarray = field(repr=False)
     names: tuple[str, ...]  # of the classes; a class's index is its label
-    picture: np.ndarray = field(repr=False)  # (height, width, 3) uint8 RGB, what was segmented
+    # (height, width, 3) uint8 RGB, what was segmented
+    picture: np.ndarray = field(repr=False)
     source: str | None = None  # the file the picture came from, if it came from one
     background: bool = False  # whether class 0 is what is none of the others
     threshold: float = 0.0  # the confidence below which a pixel became background
