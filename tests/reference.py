@@ -48,7 +48,7 @@ def is_decided(similarity: Tensor, keep: float, margin: float = 1e-4) -> bool:
     last = (running <= keep).sum(-1).clamp(min=1) - 1
     following = (last + 1).clamp(max=similarity.shape[-1] - 1)
     gap = (ordered.gather(-1, last[:, None]) - ordered.gather(-1, following[:, None])).abs()
-    return bool(((running - keep).abs() > margin).all() & ((gap == 0) | (gap > margin)).all())
+    return bool(((running - keep).abs() > margin).all() and (gap > margin).all())
 
 
 def feedback_matrix(probability: Tensor, keep: float, sharpness: float) -> Tensor:
@@ -77,7 +77,8 @@ def refined_embeddings(
 ) -> tuple[Tensor, bool]:
     """One picture: attention (H, M, M), values (H, M, d), read from (M − P, D).
 
-    Returns the patches' embeddings as they come out of `read`, and whether the pruning is decided.
+    Returns the patches' embeddings as they come out of `read`, and whether rounding cannot change them much: it decides
+    a cut that falls between equals, and the direction of a vector that has nearly no length.
     """
     scale, isolation, keep, sharpness = constants
     heads, tokens, _ = values.shape
@@ -87,7 +88,10 @@ def refined_embeddings(
         return read(out[prefix:])
 
     uniform = attention.sum(dim=-1, keepdim=True) * torch.ones_like(attention) / tokens
-    probability = probabilities(read_with(attention), read_with(uniform), text, scale, isolation)
+    first, anyway = read_with(attention), read_with(uniform)
+    probability = probabilities(first, anyway, text, scale, isolation)
     feedback = feedback_matrix(probability, keep, sharpness)
     refined = torch.stack([refined_attention(attention[head], feedback, prefix) for head in range(heads)])
-    return read_with(refined), is_decided(1 / (1 + divergences(probability)), keep, margin)
+    embeddings = read_with(refined)
+    has_direction = all(bool((vectors.norm(dim=-1) > 0.05).all()) for vectors in (first, anyway, embeddings))
+    return embeddings, has_direction and is_decided(1 / (1 + divergences(probability)), keep, margin)

@@ -120,10 +120,11 @@ def test_index_lists_files_beside_it_and_nothing_else(tmp_path: Path, listed: ob
     assert "model.safetensors.index.json" in complaint(lambda: find_checkpoint(folder))
 
 
-def test_revision_is_the_content_of_all_weights(tmp_path: Path) -> None:
+def test_revision_is_the_content_of_weights_and_configuration(tmp_path: Path) -> None:
     write_shards(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("*.safetensors")))
+    files = (*sorted(tmp_path.glob("*.safetensors")), tmp_path / "config.json")
+    content = b"".join(path.name.encode() + path.read_bytes() for path in files)
     revision = find_checkpoint(tmp_path).revision
     assert revision == f"sha256:{hashlib.sha256(content).hexdigest()[:16]}"
     elsewhere = tmp_path.rename(tmp_path.with_name("elsewhere"))

@@ -60,7 +60,7 @@ def problem(case, dtype=torch.float32):
 
 
 def direct(case, attention, values, projection, residual, text, constants):
-    """The direct formula, picture by picture, in fp64; problems whose pruning hangs on rounding are passed over."""
+    """The direct formula, picture by picture, in fp64; problems that hang on rounding are passed over."""
     out = []
     for picture in range(case["batch"]):
         by_head = attention[picture].double()
@@ -177,8 +177,39 @@ def test_certain_predictions_stay_finite():
 
 @pytest.mark.parametrize("shape", [(2, 5, 7), (2, 5), (1, 3, 4, 6)])
 def test_an_attention_that_does_not_fit_is_refused(shape):
-    with pytest.raises(ValueError, match="does not fit 5 values"):
+    with pytest.raises(ValueError, match="fit 5 values"):
         FeedbackAttention()(torch.rand(shape), torch.rand(2, 5, 8), lambda x: x, torch.rand(3, 8))
+
+
+def test_rows_that_are_neither_all_tokens_nor_the_patches_are_refused():
+    with pytest.raises(ValueError, match="does not fit 5 values, 2 of them first"):
+        FeedbackAttention()(torch.rand(1, 4, 5), torch.rand(1, 5, 8), lambda x: x, torch.rand(3, 8), prefix=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prefix": 5}, "leaves no patches"),
+        ({"text": torch.rand(8)}, r"text is \(C, E\)"),
+        ({"read": lambda x: x[:, :1]}, "a row too many or few"),
+        ({"attention": torch.rand(1, 3, 5, 5)}, "3 heads do not share values of width 8"),
+    ],
+)
+def test_other_arguments_that_do_not_fit_are_named(arguments, message):
+    fitting = {
+        "attention": torch.rand(1, 5, 5),
+        "values": torch.rand(1, 5, 8),
+        "read": lambda x: x,
+        "text": torch.rand(3, 8),
+    }
+    with pytest.raises(ValueError, match=message):
+        FeedbackAttention()(**(fitting | arguments))
+
+
+@pytest.mark.parametrize("options", [{"sharpness": 100.0}, {"sharpness": float("nan")}, {"scale": float("inf")}])
+def test_constants_without_a_number_at_the_end_are_refused(options):
+    with pytest.raises(ValueError, match=r"beyond which|are numbers"):
+        FeedbackAttention(**options)
 
 
 def test_a_share_outside_its_range_is_refused():

@@ -109,5 +109,5 @@ def test_what_is_no_proxy_says_so(tmp_path):
     tiny_models.save_clip(tmp_path)
     with pytest.raises(FeedsegError, match="'clip' model, which is no known proxy"):
         open_proxy(tmp_path)
-    with pytest.raises(FeedsegError, match="text-aligned tower; as a proxy take one of dino-b8"):
+    with pytest.raises(FeedsegError, match="vit-b-16 is a text-aligned tower; as a proxy take one of dino-b8"):
         open_proxy("vit-b-16")

@@ -156,6 +156,95 @@ def test_openclip_layout_gives_the_same_numbers(tmp_path):
     torch.testing.assert_close(one.text.embed(words, ["a {}"]), other.text.embed(words, ["a {}"]))
 
 
+def openclip_folder(folder, extra_weights=None, extra_vision=None):
+    """A random OpenCLIP model; extra tensors and settings belong to no plain CLIP."""
+    reference = tiny_models.clip(activation="gelu")
+    folder.mkdir(exist_ok=True)
+    save_file(openclip_names(reference) | (extra_weights or {}), folder / "open_clip_model.safetensors")
+    vision = {"image_size": 32, "layers": 3, "width": 32, "patch_size": 8, "head_width": 8, "mlp_ratio": 1.5}
+    words = tiny_models.TEXT["vocab_size"]
+    text = {"context_length": 24, "vocab_size": words, "width": 24, "heads": 2, "layers": 2, "mlp_ratio": 32 / 24}
+    model = {"embed_dim": 20, "vision_cfg": vision | (extra_vision or {}), "text_cfg": text}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
+    tiny_models.save_tokenizer(folder)
+    return reference
+
+
+def test_openclip_beside_another_librarys_files(tmp_path):
+    """Some repositories keep an image tower of another library under the plain names."""
+    reference = openclip_folder(tmp_path)
+    save_file({"blocks.0.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"architecture": "vit_base_patch16_clip_224"}')
+    batch = pictures(32, 32)
+    hidden = reference.vision_model(batch).last_hidden_state[:, 1:]
+    expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
+    torch.testing.assert_close(plain_tokens(open_model(tmp_path).tower, batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "vision", "message"),
+    [
+        ({"visual.transformer.resblocks.0.ls_1.gamma": torch.ones(32)}, {}, r"ls_1\.gamma has no place"),
+        ({"visual.attn_pool.query": torch.ones(1)}, {}, "attn_pool.query has no place"),
+        ({}, {"ls_init_value": 0.1}, "sets ls_init_value"),
+        ({}, {"timm_model_name": "convnext"}, "sets timm_model_name"),
+    ],
+)
+def test_openclip_of_another_architecture_is_refused(tmp_path, weights, vision, message):
+    openclip_folder(tmp_path, weights, vision)
+    with pytest.raises(FeedsegError, match=message):
+        open_model(tmp_path)
+
+
+def test_the_revision_of_a_folder_changes_with_all_that_makes_the_numbers(tmp_path):
+    tiny_models.save_clip(tmp_path / "clip")
+    tiny_models.save_aligned(tmp_path / "aligned")
+    for folder, file, old, new in (
+        ("clip", "config.json", "quick_gelu", "gelu"),
+        ("clip", "tokenizer.json", "kitten", "puppy"),
+        ("aligned", "feedseg.json", "0.485", "0.5"),
+        ("aligned", "tower/config.json", '"layer_norm_eps": 1e-06', '"layer_norm_eps": 1e-05'),
+    ):
+        before = open_model(tmp_path / folder).revision
+        assert open_model(tmp_path / folder).revision == before
+        path = tmp_path / folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        assert open_model(tmp_path / folder).revision != before, file
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"projection_eps": "small"}, "of a wrong kind"),
+        ({"mean": [0.1, 0.2]}, "not three numbers"),
+        ({"std": [0.1, 0.2, 0]}, "not positive"),
+        ({"tower": 3}, "of a wrong kind"),
+        ({"tower": "elsewhere"}, "elsewhere"),
+        ({"text": "words.safetensors"}, None),
+        ({"text": ["alignment.safetensors"]}, "no text bank"),
+        ({"projection": "words.safetensors"}, "ln_post"),
+    ],
+)
+def test_mistakes_in_a_manifest_are_told(tmp_path, change, message):
+    tiny_models.save_aligned(tmp_path)
+    manifest = json.loads((tmp_path / "feedseg.json").read_text())
+    (tmp_path / "feedseg.json").write_text(json.dumps(manifest | change))
+    if message is None:
+        open_model(tmp_path)
+        return
+    with pytest.raises(FeedsegError, match=message) as caught:
+        open_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_processors_normalisation_counts_where_there_is_no_other(tmp_path):
+    tiny_models.save_clip(tmp_path)
+    (tmp_path / "processor_config.json").write_text('{"image_processor": {"image_mean": [0.1, 0.2, 0.3]}}')
+    assert open_model(tmp_path).tower.mean == (0.1, 0.2, 0.3)
+
+
 def openclip_names(model: CLIPModel) -> dict[str, torch.Tensor]:
     """OpenCLIP's state dict of a transformers CLIP, built from its attributes."""
     vision, text = model.vision_model, model.text_model

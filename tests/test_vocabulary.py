@@ -47,7 +47,14 @@ def test_what_is_written_is_read_again(words, data):
     classes = [rest[start : start + size] for start in range(0, len(rest), size)]
     if len(classes) == 1 and not background:
         return
-    templates = data.draw(st.sampled_from([None, ("a {}, or so",), ("{}", "the {}.")]))
+    templates = data.draw(
+        st.none()
+        | st.lists(
+            st.text(max_size=9).filter(str.isprintable).map(lambda text: text.replace("{}", "") + "{}"),
+            min_size=1,
+            max_size=3,
+        )
+    )
     threshold = data.draw(st.sampled_from([0.0, 0.1, 1 / 3]))
     vocabulary = Vocabulary(classes, background, threshold, templates)
     assert Vocabulary.parse(vocabulary.format()) == vocabulary
@@ -80,6 +87,14 @@ def test_files_are_read_and_written(tmp_path):
         (lambda: Vocabulary(["cat", "dog"], templates=["a photo"]), "exactly one {}"),
         (lambda: Vocabulary(["cat", "dog"], templates=[]), "empty list of templates"),
         (lambda: Vocabulary(["cat", "d\x07og"]), "unprintable"),
+        (lambda: Vocabulary(["cat，dog", "sofa"]), "contains '，'"),
+        (lambda: Vocabulary({"cat": ["kitten"], "dog": []}), "list of names"),
+        (lambda: Vocabulary([1, "dog"]), "a name or a list of words, not 1"),
+        (lambda: Vocabulary([["cat", 2], "dog"]), "are text"),
+        (lambda: Vocabulary([b"cat", "dog"]), "a name or a list of words"),
+        (lambda: Vocabulary(["cat", "dog"], threshold="high"), "threshold is a number"),
+        (lambda: Vocabulary(["Background", "cat"], background=["wall"]), "beside the background"),
+        (lambda: Vocabulary(["cat", "dog"], templates=["a {}\u2028b"]), "exactly one {}"),
         (lambda: Vocabulary("cat, dog"), "parse_line"),
         (lambda: Vocabulary.parse_line(" "), "there are no labels"),
         (lambda: Vocabulary.parse_line("cat,,dog"), "empty name beside ','"),

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from feedseg.errors import FeedsegError
+
 # Elements of one strip of full-size probabilities, so that no picture holds all classes at full size.
 STRIP_ELEMENTS = 1 << 24
 
@@ -31,6 +33,9 @@ def label_pixels(
 
     Returns:
         labels (height, width), uint8 or uint16, and the best class's probability (height, width), float32.
+
+    Raises:
+        FeedsegError: a logit is no number.
     """
     height, width = size
     labels = np.empty(size, np.uint8 if classes <= 256 else np.uint16)
@@ -44,6 +49,10 @@ def label_pixels(
             nothing = scores.new_zeros(scores.shape[1:])
             scores = torch.stack([scores[of_class].amax(dim=0) if of_class else nothing for of_class in queries])
         best, index = scores.max(dim=0)
+        if not best.isfinite().all():
+            raise FeedsegError(
+                "the model or the proxy gave numbers that are not finite; try --dtype fp32 (dtype='fp32')"
+            )
         index[best < threshold] = 0
         labels[strip] = index.cpu().numpy()
         confidence[strip] = best.cpu().numpy()

@@ -42,8 +42,9 @@ def read_picture(picture: PictureLike) -> Picture:
         return picture
     if isinstance(picture, np.ndarray):
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+            hint = "; several pictures go in as a list" if picture.ndim == 4 else ""
             raise FeedsegError(
-                f"an array must be a picture of height × width × 3, uint8, not {picture.shape} of {picture.dtype}"
+                f"an array must be a picture of height × width × 3, uint8, not {picture.shape} of {picture.dtype}{hint}"
             )
         return Picture(picture)
     if isinstance(picture, Image.Image):

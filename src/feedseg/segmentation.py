@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import version
 from io import BytesIO
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,21 +138,33 @@ class Segmentation:
             "version": version("feedseg"),
         }
 
+    def _free_stem(self, folder: Path) -> str:
+        """The first of "name", "name-2", … under which the folder has nothing, or results of the same source."""
+        name = (Path(self.source).stem if self.source else "") or "picture"
+        for stem in chain((name,), (f"{name}-{number}" for number in count(2))):
+            files = _files(folder, stem)
+            if not any(os.path.lexists(file) for file in files) or _is_result_of(files.json, self.source):
+                return stem
+        raise AssertionError("there is always a next number")
+
     def save(self, folder: str | os.PathLike[str], stem: str | None = None) -> SavedFiles:
         """Write `{stem}.labels.png`, `{stem}.overlay.png` and `{stem}.labels.json` into a folder, made if need be.
 
-        Without a stem it is that of the source, or "picture". Older files of these names are replaced, each by a whole
-        one, the JSON last: where it is new, the others are. If one cannot be written, none is replaced.
+        Without a stem it is that of the source, or "picture"; where the folder has results of another picture under it,
+        or of one without a source, "-2" and so on is appended, so that no picture's results are lost. Results of the
+        same source are replaced, and so are those under a stem that is given, each file by a whole one, the JSON last:
+        where it is new, the others are. If one cannot be written, none is replaced.
 
         The labels are an indexed PNG with the overlay's colours as palette, the index being the class; with more than
         256 classes, which a palette cannot have, a 16-bit grey one.
 
         Raises FeedsegError if a file cannot be written or would replace the source.
         """
-        stem = stem or (self.source and Path(self.source).stem) or "picture"
-        if Path(stem).name != stem:
+        if stem is None:
+            stem = self._free_stem(Path(folder))
+        if not stem or Path(stem).name != stem:
             raise FeedsegError(f"{stem!r} cannot begin a file's name: leave out folders and slashes")
-        files = SavedFiles(*(Path(folder) / f"{stem}.{end}" for end in ("labels.png", "overlay.png", "labels.json")))
+        files = _files(Path(folder), stem)
         for path in files:
             with suppress(OSError):  # one of the two is not there, so they are not the same
                 if self.source and path.samefile(self.source):
@@ -166,6 +179,18 @@ class Segmentation:
             for path, content in reversed(list(zip(files, contents, strict=True))):
                 stack.enter_context(write_atomically(path)).write_bytes(content)
         return files
+
+
+def _files(folder: Path, stem: str) -> SavedFiles:
+    return SavedFiles(*(folder / f"{stem}.{end}" for end in ("labels.png", "overlay.png", "labels.json")))
+
+
+def _is_result_of(file: Path, source: str | None) -> bool:
+    """Whether a JSON file of an earlier `save` speaks of this source; one that cannot be read speaks of none."""
+    try:
+        return source is not None and json.loads(file.read_text(encoding="utf-8"))["picture"] == source
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _png(image: Image.Image) -> bytes:

@@ -14,19 +14,19 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from feedseg.errors import FeedsegError, first_line
+from feedseg.devices import choose_device, choose_dtype
+from feedseg.errors import FeedsegError
 from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
 from feedseg.segmentation import Segmentation
 from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.catalog import (
-    CARDS,
     DEFAULT_MODEL,
     DEFAULT_PROXY,
     SHARPNESS_BY_PROXY,
     SHARPNESS_BY_WIDTH,
-    names,
+    repository_of,
 )
 from feedseg.vision.feedback import FeedbackAttention
 from feedseg.vision.models import Model, open_model
@@ -36,8 +36,6 @@ from feedseg.vision.text import Progress, TextTower
 from feedseg.vision.tower import ClipTower, Tower
 from feedseg.vocabulary import Vocabulary
 from feedseg.windows import Canvas, Window, padded_to_multiple, place_windows
-
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Segmenter:
@@ -78,8 +76,8 @@ class Segmenter:
         """Load the weights and move them to the device.
 
         Args:
-            model: a name of the catalog, a hub id (`owner/name`, `owner/name@revision`), a local folder, or an opened
-                model.
+            model: a name of the catalog, a hub id, either with `@revision` if you like, a local folder, or an opened
+                model, which is then moved to this device and type.
             host: "clip", "maskclip", "sclip", "clearclip", "naclip" or "proxyclip".
             proxy: for proxyclip: a name of the catalog, a hub id, a local folder, "self" for the tower's own final
                 patch tokens, or a function from RGB windows in [0, 1], (B, 3, height, width), to features (B, C, h, w).
@@ -91,20 +89,26 @@ class Segmenter:
             class_token: False leaves the class token out of the host's attention; None: as published for a CLIP, out
                 for another tower.
             residual: whether the last block's residual and feed-forward are kept; None: as published.
-            batch_size: windows that go through the tower together; None for 1 on a CPU and 16 elsewhere.
+            batch_size: windows that go through the tower together on an accelerator; None for 16. A CPU takes one at a
+                time: it gains nothing by more, and products over a batch are rounded differently.
         """
         if host not in HOSTS:
             raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOSTS)}")
         chosen = HOSTS[host]
         if proxy is not None and not chosen.uses_proxy:
             raise FeedsegError(f"the host {host} uses no proxy; proxyclip does")
+        if batch_size is not None and batch_size < 1:
+            raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
+        if not isinstance(feedback, (bool, FeedbackAttention)):
+            raise FeedsegError(f"feedback is True, False or a FeedbackAttention, not {feedback!r}")
         place = choose_device(device)
         number = choose_dtype(dtype, place)
-        opened = model if isinstance(model, Model) else open_model(repository_of(model))
+        source = model if isinstance(model, Model) else repository_of(model, "tower")
+        encoder = None if proxy is None else open_proxy(proxy)  # first, so that a wrong name costs no download
+        opened = source if isinstance(source, Model) else open_model(source)
         is_clip = isinstance(opened.tower, ClipTower)
-        encoder = None
         if chosen.uses_proxy:
-            encoder = open_proxy((DEFAULT_PROXY if is_clip else SelfProxy.name) if proxy is None else proxy)
+            encoder = encoder or open_proxy(DEFAULT_PROXY if is_clip else SelfProxy.name)
             encoder.to(place, number)
         opened.tower.to(place, number)
         if isinstance(opened.text, TextTower):
@@ -118,7 +122,7 @@ class Segmenter:
             reader=Reader(opened.tower, chosen, encoder, class_token, residual),
             feedback=feedback or None,
             settings=settings or (HOST_SETTINGS[host] if is_clip else WHOLE_PICTURE),
-            batch_size=batch_size or (1 if place.type == "cpu" else 16),
+            batch_size=1 if place.type == "cpu" else batch_size or 16,
         )
 
     @overload
@@ -134,8 +138,12 @@ class Segmenter:
             pictures: a path, a PIL image or an array (height, width, 3), uint8; or an iterable of these.
             vocabulary: what to look for.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise FeedsegError(f"what to look for is a Vocabulary, not {type(vocabulary).__name__}")
         if isinstance(pictures, (str, Path, Image.Image, np.ndarray, Picture)):
             return self.open(pictures).segment(vocabulary)
+        if not isinstance(pictures, Iterable):
+            raise FeedsegError(f"a picture is a path, a PIL image or an array, not {type(pictures).__name__}")
         return self._segment_all(pictures, vocabulary)
 
     def open(self, picture: PictureLike) -> OpenedPicture:
@@ -258,6 +266,7 @@ class Segmenter:
             "class_token": reader.sees_class_token,
             "residual": reader.keeps_residual,
             **vars(settings),
+            "stride": None if settings.window is None else settings.stride,
             "device": str(reader.tower.device),
             "dtype": str(reader.tower.dtype).removeprefix("torch."),
         }
@@ -297,44 +306,6 @@ class OpenedWindows:
     reading: Reading
     places: tuple[_Place, ...]
     sides: tuple[int, int]
-
-
-def repository_of(model: str | Path) -> str | Path:
-    """The hub repository of a name in the catalog; anything else as it is."""
-    card = CARDS.get(str(model))
-    if card is None:
-        return model
-    if card.kind != "tower":
-        raise FeedsegError(f"{model} is a proxy without text; as the model take one of {', '.join(names('tower'))}")
-    return card.repository
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device asked for, or the best there is: CUDA, Apple's MPS, the CPU."""
-    if device is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()  # "meta" has no numbers to give
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        reason = first_line(error).split(". ")[0][:200]  # torch's own may go on for a page
-        raise FeedsegError(f"the device {str(device)!r} cannot be used here: {reason}") from error
-    return chosen
-
-
-def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
-    """The number type asked for, or fp16 on CUDA (which keeps more digits than bf16) and fp32 elsewhere."""
-    if dtype is None:
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if isinstance(dtype, torch.dtype):
-        if dtype not in DTYPES.values():
-            raise FeedsegError(f"the type {dtype} is none of {', '.join(DTYPES)}")
-        return dtype
-    if dtype not in DTYPES:
-        raise FeedsegError(f"the type {dtype!r} is none of {', '.join(DTYPES)}")
-    return DTYPES[dtype]
 
 
 def default_feedback(tower: Tower, proxy: Proxy | None) -> FeedbackAttention:

@@ -23,7 +23,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.short_side < 1 or self.max_long_side < 1:
             raise ValueError("the picture's sides are at least one pixel")
+        if not self.logit_scale > 0:
+            raise ValueError(f"the logit scale is a positive number, not {self.logit_scale}")
         if self.window is not None:
+            if min(self.window_sides) < 1:
+                raise ValueError(f"a window has at least one pixel, not {self.window}")
             for window, stride in zip(self.window_sides, self.stride_sides, strict=True):
                 if not 1 <= stride <= window:
                     raise ValueError(

@@ -16,7 +16,7 @@ commas stand for the line ends: ``cat; kitten, sofa; couch``. Neither separator 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -67,11 +67,16 @@ class Vocabulary:
     ) -> None:
         if isinstance(classes, str):
             raise FeedsegError(f"the classes are a list; for text on one line use Vocabulary.parse_line({classes!r})")
+        if isinstance(classes, Mapping) or not isinstance(classes, Iterable):
+            raise FeedsegError("the classes are a list of names, or of lists of a name and its synonyms")
         set_field = object.__setattr__
         set_field(self, "classes", tuple(_words(entry) for entry in classes))
         set_field(self, "background", _words(background) if background else ())
-        set_field(self, "threshold", float(threshold))
-        set_field(self, "templates", tuple(templates) if templates is not None else None)
+        try:
+            set_field(self, "threshold", float(threshold))
+        except (TypeError, ValueError):
+            raise FeedsegError(f"the threshold is a number, not {threshold!r}") from None
+        set_field(self, "templates", None if templates is None else tuple(map(str.strip, templates)))
         self._check()
 
     def _check(self) -> None:
@@ -91,7 +96,7 @@ class Vocabulary:
             )
         self._check_duplicates()
         for template in self.templates or ():
-            if template.count("{}") != 1 or "\n" in template:
+            if template.count("{}") != 1 or not template.isprintable():
                 raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
         if self.templates is not None and not self.templates:
             raise FeedsegError("an empty list of templates leaves nothing to ask; leave it out for the default ones")
@@ -103,7 +108,7 @@ class Vocabulary:
                 if word.casefold() in seen:
                     raise FeedsegError(f"the word {word!r} stands in {seen[word.casefold()]!r} and in {words[0]!r}")
                 seen[word.casefold()] = words[0]
-        if self.has_background and BACKGROUND in seen and seen[BACKGROUND] == BACKGROUND:
+        if self.has_background and seen.get(BACKGROUND, "").casefold() == BACKGROUND:
             raise FeedsegError(
                 "a class is called 'background' beside the background: give it as the background instead"
             )
@@ -228,11 +233,16 @@ class Vocabulary:
 
 
 def _words(entry: str | Iterable[str]) -> Words:
-    words = tuple(word.strip() for word in (entry.split(";") if isinstance(entry, str) else entry))
+    if isinstance(entry, (bytes, Mapping)) or not isinstance(entry, Iterable):
+        raise FeedsegError(f"a class is a name or a list of words, not {entry!r}")
+    parts = tuple(entry.split(";") if isinstance(entry, str) else entry)
+    if not all(isinstance(part, str) for part in parts):
+        raise FeedsegError(f"the words of a class are text, not {entry!r}")
+    words = tuple(part.strip() for part in parts)
     for word in words:
         if not word:
             raise FeedsegError(f"an empty name in {entry!r}")
-        if bad := next((mark for mark in ",;:\n\r" if mark in word), None):
+        if bad := next((mark for mark in ",;:，；\n\r" if mark in word), None):
             raise FeedsegError(
                 f"the name {word!r} contains {bad!r}: give every class an entry of its own, synonyms separated by ';'"
             )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-Sides = tuple[int, int]  # height, width
+from feedseg.settings import Sides
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def proxy_attention(features: Tensor, beta: float = PROXY_BETA, gamma: float = P
     mean taken per picture. Where all features look alike (a plain wall) no cosine exceeds β times the mean; such a row
     keeps every entry instead of none.
     """
-    tokens = normalize(features.flatten(2).transpose(1, 2), dim=-1)
+    # in fp32, where the guard against features of length zero is more than nothing
+    tokens = normalize(features.flatten(2).transpose(1, 2).float(), dim=-1).to(features.dtype)
     cosines = tokens @ tokens.transpose(-1, -2)
     mean = tokens.float().mean(dim=1).square().sum(-1)  # the mean of all cosines, without touching them
     scores = (cosines.float() - beta * mean[:, None, None]) * gamma

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from feedseg.errors import FeedsegError
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,22 @@ CARDS: dict[str, Card] = {
 def names(kind: str) -> list[str]:
     """The names of all cards of a kind, in the catalog's order."""
     return [card.name for card in CARDS.values() if card.kind == kind]
+
+
+def repository_of(source: str | Path, kind: str) -> str | Path:
+    """The hub repository of a name in the catalog, `@revision` kept; anything else as it is.
+
+    Raises:
+        FeedsegError: the name is of the other kind.
+    """
+    name, at, revision = str(source).partition("@")
+    card = CARDS.get(name)
+    if card is None:
+        return source
+    if card.kind != kind:
+        what = "a proxy without text; as the model" if kind == "tower" else "a text-aligned tower; as a proxy"
+        raise FeedsegError(f"{name} is {what} take one of {', '.join(names(kind))}")
+    return f"{card.repository}{at}{revision}"
 
 
 DEFAULT_MODEL = "vit-b-16"

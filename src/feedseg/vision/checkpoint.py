@@ -22,7 +22,7 @@ from feedseg.files import write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIGS = ("config.json", "preprocessor_config.json", "open_clip_config.json", "feedseg.json")
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json")
 TOKENIZER = ("special_tokens_map.json", "tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json")
 WEIGHTS = (  # the first that a model has is taken: pickles, even if read safely, come last
     "model.safetensors",
@@ -48,15 +48,17 @@ class Checkpoint:
 
     @cached_property
     def revision(self) -> str:
-        """The hub's commit; for a plain folder "sha256:" and 16 hex digits over the contents of `weights`.
+        """The hub's commit; for a plain folder "sha256:" and 16 hex digits over weights, configuration and tokenizer.
 
         Raises:
-            FeedsegError: a file of `weights` cannot be read.
+            FeedsegError: one of these files cannot be read.
         """
         if snapshot := _snapshot_around(self.folder):
             return snapshot[1]
         digest = hashlib.sha256()
-        for path in self.weights:
+        beside = (self.folder / name for name in (*CONFIGS, *TOKENIZER))
+        for path in (*self.weights, *(path for path in beside if path.is_file())):
+            digest.update(path.name.encode())
             try:
                 with path.open("rb") as file:
                     while block := file.read(1 << 20):
@@ -172,7 +174,7 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
 
 def _replace(path: Path) -> str:
     """The advice for a damaged file: in the hub's cache the file behind the link has to go, or it is linked again."""
-    return f"delete {path.resolve()} and fetch the model again, or give another copy"
+    return f"mend it, or delete {path.resolve()} and fetch the model again"
 
 
 def _weights_in(folder: Path) -> tuple[Path, ...]:
@@ -181,7 +183,7 @@ def _weights_in(folder: Path) -> tuple[Path, ...]:
     Raises:
         FeedsegError: shards are missing, or their index is of no use.
     """
-    name = next((name for name in WEIGHTS if (folder / name).is_file()), None)
+    name = next((name for name in _weight_names(folder) if (folder / name).is_file()), None)
     if name is None:
         return ()
     if not name.endswith(_INDEX):
@@ -191,6 +193,19 @@ def _weights_in(folder: Path) -> tuple[Path, ...]:
         if not shard.is_file():
             raise FeedsegError(f"{folder} lacks {shard.name}, which {name} lists: fetch the model again")
     return shards
+
+
+def _weight_names(folder: Path) -> list[str]:
+    """The names that weights may have, the preferred ones first: OpenCLIP's where only its configuration is a CLIP's.
+
+    Some repositories hold OpenCLIP's files beside another library's image tower under the plain names.
+    """
+    if not (folder / "open_clip_config.json").is_file():
+        return list(WEIGHTS)
+    config = folder / "config.json"
+    if config.is_file() and _read_json(config).get("model_type") == "clip":
+        return list(WEIGHTS)
+    return sorted(WEIGHTS, key=lambda name: not name.startswith("open_clip"))
 
 
 def _shards(index: Path) -> list[str]:
@@ -208,7 +223,7 @@ def _snapshot_around(folder: Path) -> tuple[str, str] | None:
     for inner in (folder, *folder.parents):
         home = inner.parent.parent
         if inner.parent.name == "snapshots" and home.name.startswith("models--"):
-            return home.name.removeprefix("models--").replace("--", "/"), inner.name
+            return home.name.removeprefix("models--").replace("--", "/", 1), inner.name
     return None
 
 
@@ -234,7 +249,7 @@ def _is_complete(folder: Path, tokenizer: bool) -> bool:
         weights = _weights_in(folder)
     except FeedsegError:
         return False
-    configured = has("config.json") or has("open_clip_config.json") or has("feedseg.json")
+    configured = has("config.json") or has("open_clip_config.json")
     readable = not tokenizer or has("tokenizer.json") or has("vocab.json", "merges.txt")
     return bool(weights) and configured and readable
 
@@ -246,8 +261,7 @@ def _fetch(repository: str, revision: str, tokenizer: bool) -> Path:
 
     listing = HfApi().model_info(repository, revision=revision, timeout=HF_HUB_ETAG_TIMEOUT)
     names = {sibling.rfilename for sibling in listing.siblings or ()}
-    weights = next((name for name in WEIGHTS if name in names), None)
-    if weights is None:
+    if names.isdisjoint(WEIGHTS):
         has = ", ".join(sorted(names)[:12]) or "nothing"
         raise FeedsegError(f"{repository} has no weights that can be used ({', '.join(WEIGHTS)}); it has {has}")
 
@@ -255,9 +269,9 @@ def _fetch(repository: str, revision: str, tokenizer: bool) -> Path:
         return Path(hf_hub_download(repository, name, revision=listing.sha or revision))
 
     # Weights last: whenever this ends early, a snapshot that has them has all the rest.
-    for name in (*CONFIGS, *(TOKENIZER if tokenizer else ())):
-        if name in names:
-            fetch(name)
+    configs = [fetch(name) for name in (*CONFIGS, *(TOKENIZER if tokenizer else ())) if name in names]
+    order = _weight_names(configs[0].parent) if configs else WEIGHTS
+    weights = next(name for name in order if name in names)
     path = fetch(weights)
     for shard in _shards(path) if weights.endswith(_INDEX) else ():
         fetch(shard)
@@ -290,5 +304,6 @@ def _explained(error: BaseException, source: str, repository: str, revision: str
         return f"cannot keep {source} in {place}: make room, or set HF_HOME to another folder"
     return (
         f"{source} is not complete on this machine and could not be fetched ({first_line(error)}): "
-        "connect and start again, give a folder with a copy (--model FOLDER), or set HF_HOME to a cache that has it"
+        "connect and start again, give a folder with a copy (--model FOLDER, --proxy FOLDER), "
+        "or set HF_HOME to a cache that has it"
     )

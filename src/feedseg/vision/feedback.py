@@ -10,6 +10,7 @@ It is never formed: F (A v), A (F v) and F v cost N²·D each, and F itself exis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,8 +19,9 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, normalize
 
 # Elements of one block of rows of the N × N similarities: fits a CPU core's cache, fills a GPU.
+MOST_SHARPNESS = 80.0  # exp(80) is still an fp32 number
 BLOCK_ELEMENTS_CPU = 1 << 20
-BLOCK_ELEMENTS_ACCELERATOR = 1 << 26
+BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
 
 
 def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, scale: float, isolation: float) -> Tensor:
@@ -118,6 +120,10 @@ class FeedbackAttention:
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep is a share of a row, above 0 and at most 1, not {self.keep}")
+        if not 0 <= self.sharpness <= MOST_SHARPNESS:
+            raise ValueError(f"the sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
+        if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):
+            raise ValueError(f"scale and isolation are numbers, not {self.scale} and {self.isolation}")
 
     def __call__(
         self,
@@ -143,15 +149,29 @@ class FeedbackAttention:
         """
         if values.dim() == 4:
             values = values.transpose(1, 2).flatten(2)
-        patches = values.shape[1] - prefix
+        tokens, patches = values.shape[1], values.shape[1] - prefix
+        if prefix < 0 or patches < 1:
+            raise ValueError(f"prefix {prefix} leaves no patches of {tokens} values")
+        if text.dim() != 2:
+            raise ValueError(f"text is (C, E), an embedding a query, not {tuple(text.shape)}")
         if attention is not None:
-            if attention.dim() not in (3, 4) or attention.shape[-1] != values.shape[1]:
-                raise ValueError(f"attention {tuple(attention.shape)} does not fit {values.shape[1]} values")
+            rows, columns = attention.shape[-2:]
+            if attention.dim() not in (3, 4) or columns != tokens or rows not in (tokens, patches):
+                raise ValueError(
+                    f"attention {tuple(attention.shape)} does not fit {tokens} values, {prefix} of them first"
+                )
+            if attention.dim() == 4 and values.shape[-1] % attention.shape[1]:
+                raise ValueError(f"{attention.shape[1]} heads do not share values of width {values.shape[-1]}")
             attention = attention[..., -patches:, :]
         row_sum = 1.0 if attention is None else attention.sum(dim=-1, keepdim=True, dtype=torch.float32)
 
         def read_unit(attended: Tensor) -> Tensor:
-            return normalize(read(attended).float(), dim=-1)
+            embedded = read(attended)
+            if embedded.shape[:2] != attended.shape[:2]:
+                raise ValueError(
+                    f"read makes {tuple(embedded.shape)} of {tuple(attended.shape)}, a row too many or few"
+                )
+            return normalize(embedded.float(), dim=-1)
 
         first = read_unit(attend(attention, values)[:, -patches:])
         mean = values.mean(dim=1, keepdim=True).expand(-1, patches, -1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.vision.checkpoint import CONFIGS, Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.vision.modules import (
     Channels,
     build_module,
     channels,
+    deviations,
     load_module,
     normalisation_of,
     quiet_transformers,
@@ -40,8 +42,9 @@ class Model:
 
 def open_model(source: str | Path) -> Model:
     """Open a local folder or hub repository: transformers' `CLIPModel`, OpenCLIP's layout, or a manifest's tower."""
-    if (Path(source) / MANIFEST).is_file():  # its weights lie in folders of their own, so it is no checkpoint
-        return _open_manifest(Path(source))
+    folder = Path(os.path.expanduser(source))  # noqa: PTH111 -- Path's own fails for a user that does not exist
+    if is_file(folder / MANIFEST):  # its weights lie in folders of their own, so it is no checkpoint
+        return _open_manifest(folder)
     checkpoint = find_checkpoint(source, tokenizer=True)
     is_transformers = (checkpoint.folder / "config.json").is_file()
     is_openclip = (checkpoint.folder / "open_clip_config.json").is_file()
@@ -85,11 +88,11 @@ def _open_openclip(checkpoint: Checkpoint) -> Model:
     # where a sentence ends, which is where the text is read, is known to the tokenizer alone
     arguments["text_config"] |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     clip_config = CLIPConfig(**arguments)
-    weights = translated_weights(load_weights(checkpoint))
+    weights = translated_weights(load_weights(checkpoint), checkpoint.source)
     clip = build_module("CLIPModel", clip_config, weights, checkpoint.source)
     preprocessing = config.get("preprocess_cfg", {})
-    mean = channels(preprocessing.get("mean", CLIP_MEAN), checkpoint)
-    std = channels(preprocessing.get("std", CLIP_STD), checkpoint)
+    mean = channels(preprocessing.get("mean") or CLIP_MEAN, checkpoint.source)
+    std = deviations(preprocessing.get("std") or CLIP_STD, checkpoint.source)
     return _clip(checkpoint, clip, tokenizer, mean, std)
 
 
@@ -100,37 +103,59 @@ def _open_manifest(folder: Path) -> Model:
     `ln_post.bias` (D,) and `proj` (D, E)), `projection_eps`, `text` (list of banks), `mean`, `std`, `licence`.
     """
     source = str(folder)
-    manifest_home = Checkpoint(source=source, folder=folder, repository=None, weights=())
-    manifest = read_config(manifest_home, MANIFEST)
+    home = Checkpoint(source=source, folder=folder, repository=None, weights=())
+    manifest = read_config(home, MANIFEST)
     try:
         checkpoint = find_checkpoint(folder / manifest["tower"])
         projection_file = folder / manifest["projection"]
-        banks = [folder / name for name in manifest["text"]]
-        mean, std = channels(manifest["mean"], manifest_home), channels(manifest["std"], manifest_home)
+        names = manifest["text"]
+        banks = [folder / name for name in ([names] if isinstance(names, str) else names)]
+        mean, std = channels(manifest["mean"], source), deviations(manifest["std"], source)
         eps = float(manifest["projection_eps"])
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise FeedsegError(f"{folder / MANIFEST} lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise FeedsegError(f"{folder / MANIFEST} holds something of a wrong kind: {first_line(error)}") from error
     kind = read_config(checkpoint).get("model_type")
     if kind not in DINOV2_CLASSES:
-        raise FeedsegError(
-            f"{checkpoint.source} is a {kind!r} model; a manifest's tower is one of {list(DINOV2_CLASSES)}"
-        )
+        known = ", ".join(DINOV2_CLASSES)
+        raise FeedsegError(f"{checkpoint.source} is a {kind!r} model; a manifest's tower is one of {known}")
     model = load_module(checkpoint, DINOV2_CLASSES[kind])
-    alignment_home = Checkpoint(source=source, folder=folder, repository=None, weights=(projection_file,))
-    alignment = load_weights(alignment_home)
-    try:
-        projection = alignment["proj"].float()
-        norm = nn.LayerNorm(len(projection), eps=eps)
-        norm.load_state_dict({name: alignment[f"ln_post.{name}"].float() for name in ("weight", "bias")})
-    except (KeyError, RuntimeError) as error:
-        raise FeedsegError(f"{projection_file} does not hold ln_post.weight, ln_post.bias and proj: {error}") from error
-    if projection.shape[0] != model.config.hidden_size:
+    norm, projection = _alignment(projection_file, eps, model.config.hidden_size)
+    bank = read_bank(banks, source, _manifest_revision(folder, checkpoint, projection_file, banks))
+    if bank.size != projection.shape[1]:
         raise FeedsegError(
-            f"{projection_file} projects {projection.shape[0]} channels, the tower has {model.config.hidden_size}"
+            f"{source}: its words have {bank.size} numbers, and its projection gives {projection.shape[1]}"
         )
-    # the revision covers everything that makes the numbers: tower, projection and text
-    whole = Checkpoint(
-        source=source, folder=folder, repository=None, weights=(*checkpoint.weights, projection_file, *banks)
-    )
-    tower = Dinov2Tower(model, norm.requires_grad_(False), projection, mean, std)
-    return Model(tower, read_bank(banks, source, whole.revision), source, whole.revision)
+    return Model(Dinov2Tower(model, norm, projection, mean, std), bank, source, bank.revision)
+
+
+def _alignment(file: Path, eps: float, width: int) -> tuple[nn.LayerNorm, Tensor]:
+    """The layer norm and the joint projection, (D, E), of a tower of some width D."""
+    tensors = load_weights(Checkpoint(source=str(file), folder=file.parent, repository=None, weights=(file,)))
+    try:
+        projection = tensors["proj"].float()
+        norm = nn.LayerNorm(width, eps=eps)
+        norm.load_state_dict({name: tensors[f"ln_post.{name}"].float() for name in ("weight", "bias")})
+    except (KeyError, RuntimeError) as error:
+        raise FeedsegError(
+            f"{file} does not hold ln_post.weight, ln_post.bias and proj for {width} channels"
+        ) from error
+    if projection.dim() != 2 or len(projection) != width:
+        raise FeedsegError(f"{file} projects {tuple(projection.shape)}, and the tower has {width} channels")
+    return norm.requires_grad_(False), projection
+
+
+def _manifest_revision(folder: Path, tower: Checkpoint, projection: Path, banks: list[Path]) -> str:
+    """One revision of all that makes the numbers: manifest, tower with its configuration, projection and words."""
+    beside = [path for name in CONFIGS if (path := tower.folder / name).is_file()]
+    everything = (folder / MANIFEST, *tower.weights, *beside, projection, *banks)
+    return Checkpoint(source=str(folder), folder=folder, repository=None, weights=everything).revision
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a text of any length may be no possible path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

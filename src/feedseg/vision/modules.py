@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +46,7 @@ def load_module(
     with quiet_transformers():
         try:
             config = model_class.config_class.from_pretrained(checkpoint.folder, local_files_only=True)
-        except (ValueError, TypeError, KeyError, OSError) as error:
+        except Exception as error:  # each version of transformers has its own kinds for what is no configuration
             raise FeedsegError(f"{checkpoint.source}: its config.json is not usable: {first_line(error)}") from error
     for name, value in (config_changes or {}).items():
         setattr(config, name, value)
@@ -72,7 +73,7 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
                 **options,
             )
         except (RuntimeError, ValueError) as error:
-            raise FeedsegError(f"{source}: weights do not fit {class_name}: {first_line(error)}") from error
+            raise FeedsegError(f"{source}: its weights and its configuration do not fit {class_name}") from error
     absent = sorted(report["missing_keys"])
     if absent:
         raise FeedsegError(
@@ -83,16 +84,29 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
 
 def normalisation_of(checkpoint: Checkpoint, mean: Channels, std: Channels) -> tuple[Channels, Channels]:
     """Mean and standard deviation of the checkpoint's preprocessing for RGB in [0, 1]; the defaults if it has none."""
-    if not (checkpoint.folder / "preprocessor_config.json").is_file():
-        return mean, std
-    config = read_config(checkpoint, "preprocessor_config.json")
-    return channels(config.get("image_mean", mean), checkpoint), channels(config.get("image_std", std), checkpoint)
+    config: Any = {}
+    if (checkpoint.folder / "preprocessor_config.json").is_file():
+        config = read_config(checkpoint, "preprocessor_config.json")
+    elif (checkpoint.folder / "processor_config.json").is_file():  # where transformers 5 saves whole processors
+        config = read_config(checkpoint, "processor_config.json").get("image_processor") or {}
+    found = (config.get("image_mean") or mean, config.get("image_std") or std)
+    return channels(found[0], checkpoint.source), deviations(found[1], checkpoint.source)
 
 
-def channels(values: Any, checkpoint: Checkpoint) -> Channels:
-    """Three positive numbers, or an error that names the checkpoint."""
+def channels(values: Any, source: str) -> Channels:
+    """Three finite numbers, or an error that names their source."""
     try:
         red, green, blue = (float(value) for value in values)
     except (TypeError, ValueError) as error:
-        raise FeedsegError(f"{checkpoint.source}: its normalisation is not three numbers: {values!r}") from error
+        raise FeedsegError(f"{source}: its normalisation is not three numbers: {values!r}") from error
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise FeedsegError(f"{source}: its normalisation is not three numbers: {values!r}")
     return red, green, blue
+
+
+def deviations(values: Any, source: str) -> Channels:
+    """Three positive numbers, or an error that names their source."""
+    found = channels(values, source)
+    if min(found) <= 0:
+        raise FeedsegError(f"{source}: its standard deviations are not positive: {values!r}")
+    return found

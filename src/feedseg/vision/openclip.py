@@ -9,6 +9,19 @@ from torch import Tensor
 
 from feedseg.errors import FeedsegError
 
+# What a configuration may set without changing the architecture that is translated here.
+_MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"}
+_VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "patch_dropout"}
+_TEXT_KEYS = {
+    "context_length",
+    "vocab_size",
+    "width",
+    "heads",
+    "layers",
+    "mlp_ratio",
+    "hf_tokenizer_name",
+    "tokenizer_kwargs",
+}
 _BLOCK = {
     "ln_1": "layer_norm1",
     "ln_2": "layer_norm2",
@@ -33,17 +46,23 @@ _TEXT = {
 }
 
 
-def translated_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def translated_weights(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """A state dict of OpenCLIP's `CLIP` as one of transformers' `CLIPModel`.
 
     Takes the names with `visual.` and, of newer checkpoints, `text.` in front.
+
+    Raises:
+        FeedsegError: a tensor that a plain CLIP does not have.
     """
     translated: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if name.startswith("visual."):
-            translated.update(_vision(name.removeprefix("visual."), tensor))
+            new = dict(_vision(name.removeprefix("visual."), tensor))
         else:
-            translated.update(_text(name.removeprefix("text."), tensor))
+            new = dict(_text(name.removeprefix("text."), tensor))
+        if not new and not name.endswith("attn_mask"):  # the mask is the causal one, which is computed
+            raise FeedsegError(f"{source}: {name} has no place in a plain CLIP, so this is another architecture")
+        translated.update(new)
     return translated
 
 
@@ -94,8 +113,15 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
     model = open_clip_config.get("model_cfg", open_clip_config)
     try:
         vision, text, size = model["vision_cfg"], model["text_cfg"], model["embed_dim"]
-        if "timm_model_name" in vision or "hf_model_name" in text or not isinstance(vision["layers"], int):
-            raise FeedsegError(f"{source}: only OpenCLIP's plain vision transformers and text towers are supported")
+        strange = {
+            key
+            for part, known in ((model, _MODEL_KEYS), (vision, _VISION_KEYS), (text, _TEXT_KEYS))
+            for key in part
+            if key not in known
+        }
+        if strange or not isinstance(vision["layers"], int):
+            what = ", ".join(sorted(strange)) or "its layers"
+            raise FeedsegError(f"{source}: only OpenCLIP's plain CLIPs can be opened, and this one sets {what}")
         activation = "quick_gelu" if model.get("quick_gelu", False) else "gelu"
         width = vision["width"]
         return {
@@ -103,7 +129,7 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
             "vision_config": {
                 "hidden_size": width,
                 "num_hidden_layers": vision["layers"],
-                "num_attention_heads": width // vision.get("head_width", 64),
+                "num_attention_heads": max(1, width // vision.get("head_width", 64)),
                 "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
                 "image_size": vision["image_size"],
                 "patch_size": vision["patch_size"],

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from feedseg.errors import FeedsegError
-from feedseg.vision.catalog import CARDS, names
+from feedseg.vision.catalog import repository_of
 from feedseg.vision.checkpoint import Checkpoint, find_checkpoint, read_config
 from feedseg.vision.modules import load_module, normalisation_of
 from feedseg.vision.tower import OpenBlock, Tower, normalised, patch_side
@@ -47,11 +47,14 @@ class Proxy:
 
 
 class FunctionProxy(Proxy):
-    """Any function from RGB windows in [0, 1] to features (B, C, h, w)."""
+    """Any function from RGB windows in [0, 1] to features (B, C, h, w).
 
-    def __init__(self, function: Features, patch_size: int = 1) -> None:
+    Where it takes sides in whole patches only, it says so by an attribute `patch_size`, or it is said here.
+    """
+
+    def __init__(self, function: Features, patch_size: int | None = None) -> None:
         self._function = function
-        self.patch_size = patch_size
+        self.patch_size = patch_size or int(getattr(function, "patch_size", 1))
         self.name = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, windows: Tensor, tower: Tower, block: OpenBlock) -> Tensor:
@@ -152,7 +155,4 @@ def open_proxy(proxy: str | Path | Features | Proxy) -> Proxy:
         return FunctionProxy(proxy)
     if proxy == SelfProxy.name:
         return SelfProxy()
-    card = CARDS.get(str(proxy))
-    if card is not None and card.kind != "proxy":
-        raise FeedsegError(f"{proxy} is a text-aligned tower; as a proxy take one of {', '.join(names('proxy'))}")
-    return EncoderProxy(find_checkpoint(card.repository if card else proxy))
+    return EncoderProxy(find_checkpoint(repository_of(proxy, "proxy")))

@@ -104,8 +104,9 @@ class TextBank(TextEmbedder):
         self.revision = revision
 
     @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(self._embeddings)
+    def size(self) -> int:
+        """E, how many numbers an embedding has; 0 without words."""
+        return len(next(iter(self._embeddings.values()), ()))
 
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
         if templates is not None:
@@ -135,6 +136,8 @@ def read_bank(files: Sequence[Path], source: str, revision: str) -> TextBank:
                 rows = file.get_tensor("embeddings")
         except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
             raise FeedsegError(f"{path} is no text bank (embeddings, and names in its metadata): {error}") from error
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or rows.dim() != 2:
+            raise FeedsegError(f"{path} is no text bank: it takes a list of names and (n, E) embeddings")
         if len(names) != len(rows):
             raise FeedsegError(f"{path} has {len(names)} names for {len(rows)} embeddings")
         for name, row in zip(names, rows, strict=True):
@@ -180,5 +183,5 @@ class EmbeddingCache:
 def cache_folder() -> Path:
     """Where this project keeps what can be computed again: FEEDSEG_CACHE, or `feedseg` in the user's cache folder."""
     if chosen := os.environ.get("FEEDSEG_CACHE"):
-        return Path(chosen)
+        return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "feedseg"
