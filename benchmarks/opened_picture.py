@@ -32,7 +32,7 @@ def random_segmenter(feedback: bool) -> Segmenter:
     """ViT-B/16 and DINO B/8 with random weights, and a bank of random words."""
     torch.manual_seed(0)
     vision = CLIPVisionModelWithProjection(CLIPVisionConfig(patch_size=16)).eval()
-    dino = ViTModel(ViTConfig(patch_size=8, attn_implementation="sdpa"), add_pooling_layer=False).eval()
+    dino = ViTModel(ViTConfig(patch_size=8), add_pooling_layer=False).eval()
     proxy = FunctionProxy(lambda windows: dino_features(dino, normalised(windows, IMAGENET_MEAN, IMAGENET_STD)), 8)
     tower = ClipTower(vision.vision_model, vision.visual_projection, CLIP_MEAN, CLIP_STD)
     bank = TextBank(dict(zip(WORDS, torch.randn(len(WORDS), 512), strict=True)), "random words", "")

@@ -7,6 +7,7 @@ The tower is transformers' own; hosts, feedback and windows are written out plai
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -51,7 +52,7 @@ class PlainTower:
         for name, parameter in self.model.named_parameters():
             if "norm.weight" in name or "norm1.weight" in name or "norm2.weight" in name or "layrnorm.weight" in name:
                 parameter.data += 1
-        self.vision = self.model.vision_model
+        self.vision: Any = self.model.vision_model
         self.last = self.vision.encoder.layers[-1]
 
     def tokens(self, picture: Tensor) -> Tensor:

@@ -70,7 +70,8 @@ def test_python_runs(block, desk, models, monkeypatch):
 
 
 def test_the_readmes_first_python_saves_what_it_says(desk):
-    first = next(list(blocks("python"))).values[0]
+    first = next(blocks("python")).values[0]
+    assert isinstance(first, str)
     exec(compile(first, "README", "exec"), {})
     assert sorted(path.name for path in (desk / "out").iterdir()) == [
         f"{picture}.{kind}" for picture in ("other", "photo") for kind in ("labels.json", "labels.png", "overlay.png")

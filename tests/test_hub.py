@@ -133,7 +133,11 @@ def machine(tmp_path: Path, hub: HubServer) -> Machine:
 
 def test_first_start_fetches_what_is_needed_and_later_ones_ask_nothing(machine: Machine, hub: HubServer) -> None:
     never = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "onnx/model.safetensors", "README.md")
-    configuration = {"preprocessor_config.json": b"{5}", "open_clip_config.json": b"{6}", "feedseg.json": b"{7}"}
+    configuration = {
+        "preprocessor_config.json": b"{5}",
+        "open_clip_config.json": b"{6}",
+        "processor_config.json": b"{7}",
+    }
     files = {**dict.fromkeys(never, b"of no use"), **MODEL, **configuration, **TOKENIZER}
     commit = hub.publish("owner/name", files)
 

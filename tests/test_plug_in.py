@@ -1,5 +1,7 @@
 """The feedback in other people's code: transformers' `CLIPModel` and nothing else of this library."""
 
+from typing import Any
+
 import torch
 from torch.nn.functional import normalize
 
@@ -14,7 +16,7 @@ def test_with_transformers_clip_and_nothing_else():
     pictures = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     text = normalize(torch.randn(6, 20, generator=torch.Generator().manual_seed(1)), dim=-1)
     with torch.inference_mode():
-        vision = model.vision_model
+        vision: Any = model.vision_model
         seen = vision(pictures, output_attentions=True, output_hidden_states=True)
         last, tokens = vision.encoder.layers[-1], seen.hidden_states[-2]
         values = last.self_attn.v_proj(last.layer_norm1(tokens))

@@ -169,11 +169,25 @@ def test_file_names_and_words_of_every_kind_come_back(tmp_path: Path) -> None:
     assert "猫" in text
 
 
-def test_saving_twice_replaces(tmp_path: Path) -> None:
-    segmented(threshold=0.1).save(tmp_path)
-    files = segmented(threshold=0.2).save(tmp_path)
+@pytest.mark.parametrize(("source", "stem"), [("a/cat.jpg", None), (None, "cat"), ("b/dog.jpg", "cat")])
+def test_saving_again_replaces(tmp_path: Path, source: str | None, stem: str | None) -> None:
+    segmented(threshold=0.1, source=source).save(tmp_path, stem)
+    files = segmented(threshold=0.2, source=source).save(tmp_path, stem)
     assert json.loads(files.json.read_text())["threshold"] == 0.2
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("sources", [("a/cat.jpg", "b/cat.jpg"), (None, None), ("a/picture.png", None)])
+def test_another_pictures_results_are_kept(tmp_path: Path, sources: tuple[str | None, str | None]) -> None:
+    first, second = (segmented(source=source).save(tmp_path) for source in sources)
+    assert first.labels.name.replace(".", "-2.", 1) == second.labels.name
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_results_without_their_json_are_kept_too(tmp_path: Path) -> None:
+    (tmp_path / "cat.labels.png").write_bytes(b"somebody's")
+    assert segmented(source="cat.jpg").save(tmp_path).labels.name == "cat-2.labels.png"
+    assert (tmp_path / "cat.labels.png").read_bytes() == b"somebody's"
 
 
 @pytest.mark.parametrize("linked", [False, True])

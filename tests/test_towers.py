@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import interpolate, normalize
-from transformers import CLIPModel, CLIPVisionModel
+from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 import tiny_models
 from feedseg import FeedbackAttention, FeedsegError
@@ -44,10 +44,7 @@ def test_clip_equals_transformers_at_other_sizes(tmp_path, side):
     grid = (side // 8, side // 8)
     table = "embeddings.position_embedding.weight"
     state[table] = resize_positions(state[table], grid)
-    config = reference.config.vision_config.__class__(
-        **(reference.config.vision_config.to_dict() | {"image_size": side})
-    )
-    enlarged = CLIPVisionModel(config).eval()
+    enlarged = CLIPVisionModel(CLIPVisionConfig(**(tiny_models.VISION | {"image_size": side}))).eval()
     enlarged.load_state_dict(state)
     batch = pictures(side, side)
     expected = reference.visual_projection(enlarged.post_layernorm(enlarged(batch).last_hidden_state[:, 1:]))

@@ -4,6 +4,7 @@ The public names are imported when first used, so that `import feedseg` is quick
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from feedseg.settings import Settings
     from feedseg.vision.feedback import FeedbackAttention
     from feedseg.vocabulary import Vocabulary
+
+__version__: str
 
 __all__ = ["FeedbackAttention", "FeedsegError", "Segmentation", "Segmenter", "Settings", "Vocabulary"]
 
@@ -27,6 +30,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("feedseg")
     if name not in _HOMES:
         raise AttributeError(f"module 'feedseg' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -28,7 +28,8 @@ EXAMPLES = """Examples:
   feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
   feedseg segment photos --labels "cat, dog" --json > results.jsonl
 
-Exit code: 0 all is well, 1 some pictures failed, 2 nothing could be started.
+Exit code: 0 all is well, 1 some pictures failed, 2 nothing could be started,
+130 interrupted.
 """
 
 app = typer.Typer(
@@ -95,7 +96,7 @@ def segment(
         _option(
             WORDS,
             "P",
-            "Pixels whose best class is less probable than this, 0 to 1, become background.",
+            "Pixels whose best class is less probable than this (0 to below 1) become background.",
             "--threshold",
             "-t",
         ),
