@@ -1,10 +1,13 @@
 """The catalog's numbers against the architectures that transformers builds for these names."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
-from feedseg.vision.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, names
+from feedseg.vision.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, names, repository_of
 
 
 def clip(width, layers, patch, image, text_width, text_layers, size):
@@ -70,4 +73,11 @@ def test_defaults_are_in_it_and_names_fit_a_column():
     assert DEFAULT_MODEL in names("tower")
     assert DEFAULT_PROXY in names("proxy")
     assert max(map(len, CARDS)) <= 16
-    assert all(card.repository.count("/") == 1 for card in CARDS.values())
+    assert all(card.repository.count("/") == 1 for card in CARDS.values() if not card.is_bundled)
+
+
+def test_the_bundled_model_is_in_the_package_and_small():
+    folder = Path(repository_of("mini", "tower"))
+    weights = load_file(folder / "model.safetensors")
+    assert sum(tensor.numel() for tensor in weights.values()) / 1e6 == pytest.approx(CARDS["mini"].parameters, rel=0.01)
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 10e6

@@ -22,6 +22,7 @@ from feedseg.segmentation import Segmentation
 from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.catalog import (
+    CARDS,
     DEFAULT_MODEL,
     DEFAULT_PROXY,
     SHARPNESS_BY_PROXY,
@@ -81,9 +82,9 @@ class Segmenter:
             host: "clip", "maskclip", "sclip", "clearclip", "naclip" or "proxyclip".
             proxy: for proxyclip: a name of the catalog, a hub id, a local folder, "self" for the tower's own final
                 patch tokens, or a function from RGB windows in [0, 1], (B, 3, height, width), to features (B, C, h, w).
-                None: "dino-b8" beside a CLIP, "self" beside another tower.
+                None: "dino-b8" beside a CLIP, "self" beside another tower and beside "mini".
             feedback: the paper's feedback, none, or one with other constants.
-            settings: sizes and windows; None for the host's own protocol.
+            settings: sizes and windows; None for the host's own protocol, or what suits a tower that is not like CLIP.
             device: "cpu", "cuda", "mps", …; None for the best there is.
             dtype: "fp32", "fp16" or "bf16"; None for fp16 on CUDA and fp32 elsewhere.
             class_token: False leaves the class token out of the host's attention; None: as published for a CLIP, out
@@ -107,8 +108,10 @@ class Segmenter:
         encoder = None if proxy is None else open_proxy(proxy)  # first, so that a wrong name costs no download
         opened = source if isinstance(source, Model) else open_model(source)
         is_clip = isinstance(opened.tower, ClipTower)
+        card = CARDS.get(str(model))
         if chosen.uses_proxy:
-            encoder = encoder or open_proxy(DEFAULT_PROXY if is_clip else SelfProxy.name)
+            usual = DEFAULT_PROXY if is_clip else SelfProxy.name
+            encoder = encoder or open_proxy((card and card.proxy) or usual)
             encoder.to(place, number)
         opened.tower.to(place, number)
         if isinstance(opened.text, TextTower):
@@ -121,7 +124,7 @@ class Segmenter:
             model=opened,
             reader=Reader(opened.tower, chosen, encoder, class_token, residual),
             feedback=feedback or None,
-            settings=settings or (HOST_SETTINGS[host] if is_clip else WHOLE_PICTURE),
+            settings=settings or (card and card.settings) or (HOST_SETTINGS[host] if is_clip else WHOLE_PICTURE),
             batch_size=1 if place.type == "cpu" else batch_size or 16,
         )
 

@@ -27,7 +27,7 @@ def examine() -> int:
     """Versions, devices, caches, and a check with the vector that the package carries; the exit code."""
     device = choose_device(None)
     dtype = str(choose_dtype(None, device)).removeprefix("torch.")
-    here = [name for name, card in CARDS.items() if cached_revision(card.repository)]
+    here = [name for name, card in CARDS.items() if card.is_bundled or cached_revision(card.repository)]
     rows = [
         ("python", f"{platform.python_version()} on {platform.platform()}"),
         *((package, _version(package)) for package in PACKAGES),

@@ -17,7 +17,9 @@ GROUPS = {"tower": "--model", "proxy": "--proxy"}
 
 def list_models(*, as_json: bool) -> None:
     """Print the catalog."""
-    revisions = {name: cached_revision(card.repository) for name, card in CARDS.items()}
+    revisions = {
+        name: "package" if card.is_bundled else cached_revision(card.repository) for name, card in CARDS.items()
+    }
     if as_json:
         write(json.dumps([_as_json(card, revisions[card.name]) for card in CARDS.values()], indent=2))
         return
@@ -48,4 +50,5 @@ def list_models(*, as_json: bool) -> None:
 
 
 def _as_json(card: Card, revision: str | None) -> dict[str, Any]:
-    return {**vars(card), "megabytes": card.megabytes, "here": revision is not None, "revision": revision}
+    about = {name: value for name, value in vars(card).items() if name not in ("settings", "proxy")}
+    return {**about, "megabytes": card.megabytes, "here": revision is not None, "revision": revision}

@@ -14,7 +14,8 @@ from feedseg.scenes.vocabulary import BACKGROUNDS, COMBINATIONS, SHAPES, Caption
 UNITS = 96  # the short side of a picture that is not zoomed in, in the unit of every length here
 SMALLEST_VISIBLE = 0.015  # of the picture: less of a thing is not mentioned
 RADIUS = (11.0, 25.0)
-PERIOD = (7.0, 11.0)  # of the patterns
+PERIOD = (6.5, 8.5)  # of the patterns
+SLANT = 0.25  # radians that they are turned at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def draw_scene(
     labels = np.zeros((height, width), np.uint8)
     drawn = []
     for label in range(1, rng.integers(things[0], things[1], endpoint=True) + 1):
-        colour, pattern = combinations[rng.integers(len(combinations))]
+        colour, pattern = combinations[int(rng.integers(len(combinations)))]
         thing = Thing(colour, pattern, SHAPES[rng.integers(len(SHAPES))], 0.0)
         _paint(thing, colours, labels, label, (x, y, pixel), rng)
         drawn.append(thing)
@@ -94,7 +95,8 @@ def _paint(
     height, width = labels.shape
     radius = rng.uniform(*RADIUS)
     centre_x, centre_y = rng.uniform(0.12, 0.88, 2) * (width * pixel, height * pixel)
-    turn, pattern_turn, light = rng.uniform(0, 2 * np.pi, 3)
+    turn, light = rng.uniform(0, 2 * np.pi, 2)
+    slant = rng.uniform(-SLANT, SLANT)
     period = rng.uniform(*PERIOD)
     phase = rng.uniform(0, 16, 2).astype(np.float32)
     tint = rng.uniform(-0.04, 0.04, 3).astype(np.float32)
@@ -104,7 +106,7 @@ def _paint(
     across = (x[:, columns] - np.float32(centre_x)) / np.float32(radius)
     along = (y[rows] - np.float32(centre_y)) / np.float32(radius)
     distance = OUTLINES[thing.shape](*_turned(across, along, turn)) * np.float32(radius)
-    u, v = _turned(across, along, pattern_turn)
+    u, v = _turned(across, along, slant)
     periods = np.float32(radius / period)
     ink = PATTERN_INK[thing.pattern](u * periods + phase[0], v * periods + phase[1], pixel / period)
     first, second = (np.array(shade, np.float32) / 255 for shade in SHADES[thing.colour])
@@ -126,15 +128,14 @@ def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.
     return x * cosine + y * sine, y * cosine - x * sine
 
 
-def _illuminate(
-    colours: np.ndarray, grid: tuple[np.ndarray, np.ndarray, float], rng: np.random.Generator
-) -> None:
+def _illuminate(colours: np.ndarray, grid: tuple[np.ndarray, np.ndarray, float], rng: np.random.Generator) -> None:
     """Light that falls from one side, and a camera's grain; in place."""
     x, y, pixel = grid
     height, width = colours.shape[:2]
     angle = rng.uniform(0, 2 * np.pi)
     strength = rng.uniform(0.0, 0.36) / (max(height, width) * pixel)
-    slope = (x - x.mean()) * np.float32(np.cos(angle) * strength) + (y - y.mean()) * np.float32(np.sin(angle) * strength)
+    along_x, along_y = np.float32(np.cos(angle) * strength), np.float32(np.sin(angle) * strength)
+    slope = (x - x.mean()) * along_x + (y - y.mean()) * along_y
     colours *= (slope + np.float32(rng.uniform(0.86, 1.1)))[..., None]
     grain = grain_table()
     start = rng.integers(len(grain))

@@ -10,7 +10,7 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # u, v (h, w) to dist
 
 
 def _polygon(u: np.ndarray, v: np.ndarray, corners: int, inner: float) -> np.ndarray:
-    """A regular polygon whose sides lie `inner` from the centre, the corners a little rounded by the maximum of halves."""
+    """A regular polygon whose sides lie `inner` from the centre."""
     angles = 2 * np.pi * np.arange(corners) / corners + np.pi / 2
     distance = u * np.float32(np.cos(angles[0])) + v * np.float32(np.sin(angles[0]))
     for angle in angles[1:]:

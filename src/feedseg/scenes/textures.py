@@ -76,7 +76,7 @@ def _marbled(u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
 
 
 def _netted(u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    return coverage(np.minimum(wave(u), wave(v)) - np.float32(0.12), pixel)
+    return coverage(np.minimum(wave(u), wave(v)) - np.float32(0.11), pixel)
 
 
 # How much of the second shade lies at points u, v (h, w), measured in periods, with pixels of a width in periods.
@@ -153,7 +153,8 @@ def _fog(x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
 def _wood(x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
     plank = np.floor(x / 19)
     grain = wave(x / 5 + noise(x / 7 + plank * np.float32(5.1), y / 44) * np.float32(2.6)) * 2
-    colour = lerp((132, 84, 44), (206, 154, 98), grain * np.float32(0.75) + noise(plank * np.float32(3.3), y * 0) * 0.25)
+    share = grain * np.float32(0.75) + noise(plank * np.float32(3.3), y * 0) * np.float32(0.25)
+    colour = lerp((132, 84, 44), (206, 154, 98), share)
     return colour * (1 - np.float32(0.6) * coverage(wave(x / 19) * 19 - np.float32(0.5), pixel)[..., None])
 
 

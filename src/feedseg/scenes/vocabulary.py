@@ -1,7 +1,7 @@
 """The words of the scenes, which combinations are held out, and captions.
 
-Everything that a name stands for is visible inside a small piece of a thing: a colour, a pattern, a texture. Shapes vary
-for looks; captions mention them rarely.
+Everything that a name stands for is visible inside a small piece of a thing: a colour, a pattern, a texture. Shapes
+vary for looks; captions mention them rarely.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ class Caption:
         return all(any(mention.fits(thing) for thing in things) for mention in self.mentions)
 
 
-def caption(things: Sequence[Thing], background: str, rng: np.random.Generator, full: bool = False) -> Caption:
+def caption(things: Sequence[Thing], background: str | None, rng: np.random.Generator, full: bool = False) -> Caption:
     """A caption of a scene's visible things.
 
     Args:
         things: the things that may be mentioned.
-        background: the background's name.
+        background: the background's name; None if it is not to be seen, and then there are things.
         rng: where the choices come from.
         full: mention every thing with colour and pattern, and the background; otherwise some of it, sometimes the
             background alone.
@@ -112,7 +112,7 @@ def caption(things: Sequence[Thing], background: str, rng: np.random.Generator, 
     if full:
         mentions = tuple(Mention(thing.colour, thing.pattern) for thing in order)
         return Caption(_sentence(mentions, background, rng), mentions, background)
-    if not order or rng.random() < 0.12:
+    if not order or (background is not None and rng.random() < 0.12):
         return Caption(_sentence((), background, rng), (), background)
     count = 1 if rng.random() < 0.6 else len(order)
     mentions = tuple(_mention(thing, rng) for thing in order[:count])
@@ -121,12 +121,12 @@ def caption(things: Sequence[Thing], background: str, rng: np.random.Generator, 
 
 
 def _mention(thing: Thing, rng: np.random.Generator) -> Mention:
-    """Colour and pattern, or one of them; in one of eight the shape too."""
+    """Colour and pattern, or one of them; in one of sixteen the shape too."""
     chance = rng.random()
     return Mention(
-        colour=None if chance < 0.2 else thing.colour,
-        pattern=None if chance > 0.8 else thing.pattern,
-        shape=thing.shape if rng.random() < 0.125 else None,
+        colour=None if chance < 0.25 else thing.colour,
+        pattern=None if chance > 0.85 else thing.pattern,
+        shape=thing.shape if rng.random() < 0.06 else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
+from feedseg.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,18 @@ class Card:
     repository: str
     licence: str
     parameters: float
+    settings: Settings | None = None  # instead of the host's own
+    proxy: str | None = None  # for proxyclip, instead of the usual one
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether the weights come with the package."""
+        return not self.repository
 
     @property
     def megabytes(self) -> int:
-        """About what is downloaded, in MB: the hub's repositories hold fp32."""
-        return round(self.parameters * 4)
+        """About what the weights take, in MB: the hub's repositories hold fp32, the package fp16."""
+        return round(self.parameters * (2 if self.is_bundled else 4))
 
 
 _OPENAI = "MIT (OpenAI)"
@@ -34,6 +42,16 @@ _DINOV3 = "DINOv3 License (Meta), gated"
 CARDS: dict[str, Card] = {
     card.name: card
     for card in (
+        Card(
+            "mini",
+            "tower",
+            "A toy CLIP for drawn scenes, in the package",
+            "",
+            "Apache-2.0 (Feedseg)",
+            1.1,
+            settings=Settings(short_side=112, window=None),
+            proxy="self",
+        ),
         Card("vit-b-32", "tower", "CLIP ViT-B/32, OpenAI", "openai/clip-vit-base-patch32", _OPENAI, 151.3),
         Card("vit-b-16", "tower", "CLIP ViT-B/16, OpenAI", "openai/clip-vit-base-patch16", _OPENAI, 149.6),
         Card("vit-l-14", "tower", "CLIP ViT-L/14, OpenAI", "openai/clip-vit-large-patch14", _OPENAI, 427.6),
@@ -73,7 +91,7 @@ def names(kind: str) -> list[str]:
 
 
 def repository_of(source: str | Path, kind: str) -> str | Path:
-    """The hub repository of a name in the catalog, `@revision` kept; anything else as it is.
+    """Where a name of the catalog is, its hub repository (`@revision` kept) or a folder; anything else as it is.
 
     Raises:
         FeedsegError: the name is of the other kind.
@@ -85,6 +103,8 @@ def repository_of(source: str | Path, kind: str) -> str | Path:
     if card.kind != kind:
         what = "a proxy without text; as the model" if kind == "tower" else "a text-aligned tower; as a proxy"
         raise FeedsegError(f"{name} is {what} take one of {', '.join(names(kind))}")
+    if card.is_bundled:
+        return Path(__file__).parents[1] / "data" / name
     return f"{card.repository}{at}{revision}"
 
 

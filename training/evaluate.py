@@ -1,0 +1,224 @@
+"""Measure a saved model through feedseg itself: `python -m training.evaluate FOLDER` from the repository's root.
+
+Naming, retrieval, and segmentation by every host with and without feedback, on scenes that no training has seen. The
+constants of the feedback are tuned on scenes of their own. Intervals are 95 % bootstrap intervals over the scenes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate, normalize
+from training.model import MEAN, SIDE, STD
+from transformers import AutoTokenizer, CLIPModel
+
+from feedseg import FeedbackAttention, Segmenter, Settings, Vocabulary
+from feedseg.evaluation.metrics import confusion_matrix, mean_iou
+from feedseg.scenes import BACKGROUNDS, COLOURS, COMBINATIONS, HELD_OUT, PATTERNS, TRAINED, Scene, draw_scene
+from feedseg.vision.models import open_model
+
+REPORTED, TUNING, SINGLE, RETRIEVAL = 11, 12, 13, 14  # seeds of the splits
+SIZE = 192  # pixels of the scenes that are segmented
+HOSTS: tuple[tuple[str, Any], ...] = (
+    ("clip", None),
+    ("maskclip", None),
+    ("sclip", None),
+    ("clearclip", None),
+    ("naclip", None),
+    ("proxyclip", "self"),
+    ("proxyclip", "statistics"),
+)
+FEEDBACKS = tuple(
+    FeedbackAttention(scale, isolation, keep, sharpness)
+    for (scale, isolation), keep, sharpness in product(((20, 35), (20, 10), (40, 10)), (0.15, 0.45), (3.0, 6.0))
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Words to segment with, and the class of every label of a scene."""
+
+    name: str
+    vocabulary: Vocabulary
+    attribute: str  # of a thing: "colour", "pattern" or "name"
+
+    def truth(self, scene: Scene) -> np.ndarray:
+        """(height, width), int64: the classes of `vocabulary`."""
+        words = (scene.background, *(getattr(thing, self.attribute) for thing in scene.things))
+        return np.array([self.vocabulary.names.index(word) for word in words])[scene.labels]
+
+
+TASKS = (
+    Task("colours", Vocabulary((*COLOURS, *BACKGROUNDS)), "colour"),
+    Task("patterns", Vocabulary((*PATTERNS, *BACKGROUNDS)), "pattern"),
+    Task("held-out combinations", Vocabulary((*map(" ".join, HELD_OUT), *BACKGROUNDS)), "name"),
+)
+
+
+def statistics(pictures: Tensor) -> Tensor:
+    """Colour, its spread and its edges in every cell of 8 px: (B, 3, h, w) to (B, 9, h/8, w/8); nothing is learnt."""
+    mean = avg_pool2d(pictures, 8)
+    spread = (avg_pool2d(pictures**2, 8) - mean**2).clamp(min=0).sqrt()
+    across = pictures.diff(dim=-1, prepend=pictures[..., :1])
+    along = pictures.diff(dim=-2, prepend=pictures[..., :1, :])
+    edges = avg_pool2d(across.abs() + along.abs(), 8)
+    features = torch.cat((mean, spread, edges), dim=1)
+    features = features - features.mean(dim=(2, 3), keepdim=True)
+    return features / features.std(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+
+
+def interval(values: np.ndarray, repeats: int = 1000) -> tuple[float, float, float]:
+    """The mean of values (n,) and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(repeats, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)
+
+
+def miou_interval(
+    confusions: np.ndarray, others: np.ndarray | None = None, repeats: int = 500
+) -> tuple[float, float, float]:
+    """mIoU in percent over scenes' confusion matrices (n, C, C), less that of `others`, with its interval."""
+
+    def value(weights: np.ndarray) -> float:
+        whole = mean_iou(np.einsum("n,nij->ij", weights, confusions))
+        return 100 * (whole - (0 if others is None else mean_iou(np.einsum("n,nij->ij", weights, others))))
+
+    rng, count = np.random.default_rng(0), len(confusions)
+    drawn = [value(rng.multinomial(count, np.full(count, 1 / count))) for _ in range(repeats)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return value(np.ones(count, np.int64)), float(low), float(high)
+
+
+@torch.inference_mode()
+def embed_scenes(folder: Path, scenes: Sequence[Scene]) -> Tensor:
+    """Unit embeddings of whole pictures, (n, E), by transformers' own forward pass."""
+    clip = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokens = AutoTokenizer.from_pretrained(folder)(["a photo of a thing."], return_tensors="pt")
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    parts = []
+    for start in range(0, len(scenes), 100):
+        stack = np.stack([scene.picture for scene in scenes[start : start + 100]])
+        pictures = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        parts.append(clip(input_ids=tokens["input_ids"], pixel_values=pictures).image_embeds)
+    return normalize(torch.cat(parts), dim=-1)
+
+
+def naming(folder: Path, text: Any, each: int) -> dict[str, Any]:
+    """How often the right one of all 80 combinations is named, for pictures of a single thing, with 80 templates."""
+    pairs = [pair for pair in COMBINATIONS for _ in range(each)]
+    rng = np.random.default_rng(SINGLE)
+    scenes = [draw_scene(rng, SIDE, (1, 1), [pair], 1.2) for pair in pairs]
+    seen = np.array([scene.things[0].visible > 0.05 for scene in scenes])
+    words = text.embed([" ".join(pair) for pair in COMBINATIONS], None)
+    named = (embed_scenes(folder, scenes) @ words.T).argmax(dim=1).numpy()
+    true = np.repeat(np.arange(len(COMBINATIONS)), each)
+    held_out = np.array([pair in HELD_OUT for pair in pairs])
+    colour, pattern = named // len(PATTERNS) == true // len(PATTERNS), named % len(PATTERNS) == true % len(PATTERNS)
+    result: dict[str, Any] = {"pictures": int(seen.sum())}
+    for name, subset in (("trained", ~held_out & seen), ("held out", held_out & seen)):
+        for what, right in (("both", named == true), ("colour", colour), ("pattern", pattern)):
+            result[f"{name}, {what}"] = interval(right[subset].astype(np.float64))
+    return result
+
+
+def retrieval(folder: Path, text: Any, count: int) -> dict[str, Any]:
+    """Whether the best of all captions fits a scene, and the best of all scenes a caption; captions name everything."""
+    result: dict[str, Any] = {}
+    for name, combinations in (("trained", TRAINED), ("held out", HELD_OUT)):
+        rng = np.random.default_rng((RETRIEVAL, 0))
+        scenes = [draw_scene(rng, SIDE, (1, 3), combinations) for _ in range(count)]
+        captions = [scene.caption(rng, full=True) for scene in scenes]
+        cosines = text.encode([one.text for one in captions]) @ embed_scenes(folder, scenes).T
+        own = np.arange(count)
+        result[f"{name}, scene by caption"] = interval((cosines.argmax(dim=1).numpy() == own).astype(np.float64))
+        result[f"{name}, caption by scene"] = interval((cosines.argmax(dim=0).numpy() == own).astype(np.float64))
+    return result
+
+
+def ceiling(scene: Scene, truth: np.ndarray, classes: int, grid: int) -> np.ndarray:
+    """Confusion matrix of labels that know each patch's share of every class and nothing finer."""
+    shares = torch.stack([torch.from_numpy(truth == label).float() for label in range(classes)])[None]
+    coarse = interpolate(shares, size=(grid, grid), mode="area")
+    labels = interpolate(coarse, size=truth.shape, mode="bilinear", align_corners=False)[0].argmax(dim=0)
+    return confusion_matrix(truth, labels.numpy(), classes)
+
+
+@torch.inference_mode()
+def confusions(
+    segmenter: Segmenter, scenes: Sequence[Scene], task: Task, feedbacks: Sequence[FeedbackAttention | None]
+) -> np.ndarray:
+    """Confusion matrices (feedbacks, scenes, C, C)."""
+    classes = len(task.vocabulary.names)
+    result = np.empty((len(feedbacks), len(scenes), classes, classes), np.int64)
+    for column, scene in enumerate(scenes):
+        opened, truth = segmenter.open(scene.picture), task.truth(scene)
+        for row, feedback in enumerate(feedbacks):
+            segmenter.feedback = feedback
+            result[row, column] = confusion_matrix(truth, opened.segment(task.vocabulary).labels, classes)
+    return result
+
+
+def segmentation(folder: Path, count: int, tuning: int, short_side: int) -> dict[str, Any]:
+    """mIoU of every host and task: without feedback, with the paper's, with the best of `FEEDBACKS` on other scenes."""
+    splits = [
+        [draw_scene(np.random.default_rng((seed, index)), SIZE, (2, 4), HELD_OUT) for index in range(number)]
+        for seed, number in ((REPORTED, count), (TUNING, tuning))
+    ]
+    result: dict[str, Any] = {"scenes": count, "short side": short_side}
+    settings = Settings(short_side=short_side, window=None)
+    for task in TASKS:
+        classes = len(task.vocabulary.names)
+        ideal = np.stack([ceiling(scene, task.truth(scene), classes, short_side // 8) for scene in splits[0]])
+        rows: dict[str, Any] = {"ceiling": miou_interval(ideal)}
+        for host, proxy in HOSTS:
+            encoder = statistics if proxy == "statistics" else proxy
+            segmenter = Segmenter.load(folder, host=host, proxy=encoder, settings=settings, device="cpu")
+            tuned = confusions(segmenter, splits[1], task, FEEDBACKS)
+            best = FEEDBACKS[int(np.argmax([mean_iou(of_one.sum(axis=0)) for of_one in tuned]))]
+            without, papers, chosen = confusions(segmenter, splits[0], task, (None, FeedbackAttention(), best))
+            rows[host if proxy is None else f"{host}, {proxy}"] = {
+                "without": miou_interval(without),
+                "feedback": miou_interval(papers),
+                "gain": miou_interval(papers, without),
+                "tuned feedback": miou_interval(chosen),
+                "tuned gain": miou_interval(chosen, without),
+                "tuned": asdict(best),
+            }
+        result[task.name] = rows
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, help="JSON file for the figures; they are printed in any case")
+    parser.add_argument("--each", type=int, default=20, help="pictures of every combination for naming")
+    parser.add_argument("--scenes", type=int, default=200, help="to segment; 0 to leave it out")
+    parser.add_argument("--tuning", type=int, default=60, help="scenes that the feedback is tuned on")
+    parser.add_argument("--short-side", type=int, default=112)
+    options = parser.parse_args()
+    text = open_model(options.folder).text
+    figures: dict[str, Any] = {
+        "naming": naming(options.folder, text, options.each),
+        "retrieval among 200": retrieval(options.folder, text, 200),
+    }
+    if options.scenes:
+        figures["segmentation"] = segmentation(options.folder, options.scenes, options.tuning, options.short_side)
+    shown = json.dumps(figures, indent=1, default=float)
+    print(shown)
+    if options.out:
+        options.out.write_text(shown + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
