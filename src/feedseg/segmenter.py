@@ -56,7 +56,7 @@ class Segmenter:
         self.settings = settings
         self.batch_size = batch_size
         proxy_patch = reader.proxy.patch_size if reader.proxy else 1
-        self._multiple = lcm(reader.tower.patch_size, proxy_patch)
+        self.multiple = lcm(reader.tower.patch_size, proxy_patch)  # windows are padded to it, in pixels
         self._text: tuple[Vocabulary, Tensor] | None = None
 
     @classmethod
@@ -180,7 +180,7 @@ class Segmenter:
 
     def _size(self, picture: Picture) -> tuple[int, int]:
         """Height and width that a picture is resized to."""
-        multiple = self._multiple if self.settings.window is None else 1
+        multiple = self.multiple if self.settings.window is None else 1
         return fitted_size(picture.size, self.settings.short_side, self.settings.max_long_side, multiple)
 
     def _resized(self, picture: Picture) -> Tensor:
@@ -200,7 +200,7 @@ class Segmenter:
         for index, pixels in enumerate(pictures):
             size = (pixels.shape[-2], pixels.shape[-1])
             for window in self._windows(size):
-                padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self._multiple)
+                padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self.multiple)
                 by_shape.setdefault(padded.shape, []).append((_Place(index, size, window, inside), padded))
         opened = []
         for shape, members in by_shape.items():

@@ -219,6 +219,7 @@ def _segment_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Calla
             settings,
             batch_size=4,
         )
+        segmenter.multiple = int(about.get("pad_multiple", segmenter.multiple))
         (stitched,) = segmenter.stitched_logits(segmenter.open_pixels([pixels]), vocabulary)
         order = [vocabulary.queries.index(query) for query in queries]
         values[f"logits.{kind}"] = lambda stitched=stitched, order=order: resize(stitched[order], (height, width))

@@ -6,6 +6,7 @@ patch tokens. Each adapter runs transformers' own forward pass.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 Features = Callable[[Tensor], Tensor]
 
 
-class Proxy:
+class Proxy(ABC):
     """Features of windows; `patch_size` is what the windows' sides must be a multiple of."""
 
     patch_size: int = 1
@@ -38,11 +39,11 @@ class Proxy:
         """Which weights these are; empty for what has none of its own."""
         return ""
 
+    @abstractmethod
     def __call__(self, windows: Tensor, tower: Tower, block: OpenBlock) -> Tensor:
         """Features (B, C, h, w) of RGB windows in [0, 1] that `tower` has opened as `block`."""
-        raise NotImplementedError
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:  # noqa: B027 -- most have nothing to move
         """Move every parameter."""
 
 
