@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 WORDS = ("a an the of photo picture good bad cat kitten dog sofa couch rug wall floor sky red green blue grass").split()
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 48,
     "num_hidden_layers": 3,
@@ -18,7 +18,7 @@ VISION = {
     "image_size": 32,
     "patch_size": 8,
 }
-TEXT = {
+TEXT: dict[str, Any] = {
     "hidden_size": 24,
     "intermediate_size": 32,
     "num_hidden_layers": 2,
