@@ -7,6 +7,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
+from feedseg import FeedsegError
 from feedseg.vision.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, names, repository_of
 
 
@@ -81,3 +82,17 @@ def test_the_bundled_model_is_in_the_package_and_small():
     weights = load_file(folder / "model.safetensors")
     assert sum(tensor.numel() for tensor in weights.values()) / 1e6 == pytest.approx(CARDS["mini"].parameters, rel=0.01)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 10e6
+
+
+def test_a_slip_of_the_pen_is_answered_with_the_names():
+    with pytest.raises(FeedsegError, match=r"there is no 'vit-b16'; did you mean vit-b-16"):
+        repository_of("vit-b16", "tower")
+    with pytest.raises(FeedsegError, match=r"did you mean dino-s8 or dino-b8"):
+        repository_of("dino-8", "proxy")
+    assert repository_of("me/dino-b8", "proxy") == "me/dino-b8"
+
+
+def test_a_folder_of_a_similar_name_is_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vit-b16").mkdir()
+    assert repository_of("vit-b16", "tower") == "vit-b16"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
@@ -94,11 +96,17 @@ def repository_of(source: str | Path, kind: str) -> str | Path:
     """Where a name of the catalog is, its hub repository (`@revision` kept) or a folder; anything else as it is.
 
     Raises:
-        FeedsegError: the name is of the other kind.
+        FeedsegError: the name is of the other kind, or there is only one much like it.
     """
     name, at, revision = str(source).partition("@")
     card = CARDS.get(name)
     if card is None:
+        near = get_close_matches(name, names(kind), n=3, cutoff=0.7)
+        # os.path, since Path's own fails for a text that can be no path
+        if near and "/" not in name and not os.path.exists(source):  # noqa: PTH110
+            raise FeedsegError(
+                f"there is no {name!r}; did you mean {' or '.join(near)}? `feedseg models` lists the names"
+            )
         return source
     if card.kind != kind:
         what = "a proxy without text; as the model" if kind == "tower" else "a text-aligned tower; as a proxy"

@@ -84,18 +84,18 @@ def find_checkpoint(source: str | Path, *, tokenizer: bool = False) -> Checkpoin
         FeedsegError: there is no such folder, repository or revision, it lacks weights, or it cannot be fetched.
     """
     folder = Path(os.path.expanduser(source))  # noqa: PTH111 -- Path's own fails for a user that does not exist
-    if str(source) and folder.is_dir():
+    if str(source) and os.path.isdir(folder):  # noqa: PTH112 -- Path's own fails for a text that can be no path
         weights = _weights_in(folder)
         if not weights:
             raise FeedsegError(f"{folder} has no weights: give a folder with one of {', '.join(WEIGHTS)}")
         repository, _ = _snapshot_around(folder) or (None, None)
         return Checkpoint(str(source), folder, repository, weights)
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113
         raise FeedsegError(f"{source} is a file: give the folder that holds the whole model")
     named = _HUB_NAME.fullmatch(source) if isinstance(source, str) else None
     if named is None:
         raise FeedsegError(
-            f"no folder {str(source)!r}: give a folder, or a hub model as owner/name or owner/name@revision"
+            f"no folder {str(source)[:200]!r}: give a folder, or a hub model as owner/name or owner/name@revision"
         )
     repository, revision = named[1], named[2] or "main"
     folder = _cached_snapshot(repository, revision)
