@@ -35,4 +35,5 @@ def test_it_brings_its_own_size_and_proxy():
     segmenter = Segmenter.load("mini")
     assert segmenter.settings == Settings(short_side=112, window=None)
     assert segmenter.provenance()["proxy"]["name"] == "self"
+    assert segmenter.provenance()["model"]["name"] == "mini"
     assert segmenter.provenance()["model"]["revision"].startswith("sha256:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
 from pathlib import Path
 from typing import overload
@@ -109,6 +109,8 @@ class Segmenter:
         opened = source if isinstance(source, Model) else open_model(source)
         is_clip = isinstance(opened.tower, ClipTower)
         card = CARDS.get(str(model))
+        if card and card.is_bundled:  # where the package is installed says nothing to others
+            opened = replace(opened, source=card.name)
         if chosen.uses_proxy:
             usual = DEFAULT_PROXY if is_clip else SelfProxy.name
             encoder = encoder or open_proxy((card and card.proxy) or usual)
