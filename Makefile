@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all their set-up: an environment of their own in .venv, CPU torch, this project.
+# `make demo` and `make test` do all their set-up: an environment of their own in .venv, torch, this project.
 PYTHON ?= python3
 # One exact torch, so that every checkout tests the same one. On Linux the default index serves the CUDA build: for the
 # small CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU index (see "Installing" in the README).

@@ -92,6 +92,11 @@ def test_a_slip_of_the_pen_is_answered_with_the_names():
     assert repository_of("me/dino-b8", "proxy") == "me/dino-b8"
 
 
+def test_the_bundled_model_has_no_revisions():
+    with pytest.raises(FeedsegError, match="mini comes with the package and has no revisions: leave out @v1"):
+        repository_of("mini@v1", "tower")
+
+
 def test_a_folder_of_a_similar_name_is_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vit-b16").mkdir()

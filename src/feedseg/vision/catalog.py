@@ -112,6 +112,8 @@ def repository_of(source: str | Path, kind: str) -> str | Path:
         what = "a proxy without text; as the model" if kind == "tower" else "a text-aligned tower; as a proxy"
         raise FeedsegError(f"{name} is {what} take one of {', '.join(names(kind))}")
     if card.is_bundled:
+        if at:
+            raise FeedsegError(f"{name} comes with the package and has no revisions: leave out {at}{revision}")
         return Path(__file__).parents[1] / "data" / name
     return f"{card.repository}{at}{revision}"
 

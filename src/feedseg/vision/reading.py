@@ -102,7 +102,7 @@ class Reading:
         """The patch embeddings for queries (C, E), with one pass of feedback unless it is None.
 
         The feedback takes a window at a time: products over a batch are rounded differently from those over one window,
-        and the pruning would turn that into other neighbours. So a window reads the same whatever it is batched with.
+        and the pruning would turn that into other neighbours. So only what the tower rounds differently is left.
 
         Returns:
             (B, N, E), fp32, before normalisation.
