@@ -20,6 +20,7 @@ def label_pixels(
     classes: int,
     logit_scale: float,
     threshold: float = 0.0,
+    smallest_area: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Name every pixel of a picture, a strip of rows at a time.
 
@@ -30,6 +31,8 @@ def label_pixels(
         classes: how many classes there are; one without queries has probability 0.
         logit_scale: cosines are multiplied by it before the softmax over the queries.
         threshold: a pixel whose best class is less probable becomes class 0.
+        smallest_area: a share of the picture. A class other than 0 that is not the most probable one of a larger share
+            gets probability 0 everywhere, before the threshold (Wang et al., "SCLIP", ECCV 2024, for VOC's background).
 
     Returns:
         labels (height, width), uint8 or uint16, and the best class's probability (height, width), float32.
@@ -40,14 +43,22 @@ def label_pixels(
     height, width = size
     labels = np.empty(size, np.uint8 if classes <= 256 else np.uint16)
     confidence = np.empty(size, np.float32)
-    queries = [[query for query, owner in enumerate(query_to_class) if owner == label] for label in range(classes)]
     rows = max(1, STRIP_ELEMENTS // (len(query_to_class) * width))
-    for start in range(0, height, rows):
-        strip = slice(start, min(start + rows, height))
+    strips = [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
+
+    def probabilities(strip: slice) -> Tensor:
         scores = resized_rows(logits, size, strip).mul_(logit_scale).softmax(dim=0)
-        if query_to_class != tuple(range(classes)):
-            nothing = scores.new_zeros(scores.shape[1:])
-            scores = torch.stack([scores[of_class].amax(dim=0) if of_class else nothing for of_class in queries])
+        return _by_class(scores, query_to_class, classes)
+
+    large = None
+    if smallest_area is not None:
+        areas = sum(torch.bincount(probabilities(strip).argmax(dim=0).flatten(), minlength=classes) for strip in strips)
+        large = torch.as_tensor(areas) > smallest_area * height * width
+        large[0] = True
+    for strip in strips:
+        scores = probabilities(strip)
+        if large is not None:
+            scores = scores * large[:, None, None]
         best, index = scores.max(dim=0)
         if not best.isfinite().all():
             raise FeedsegError(
@@ -57,6 +68,15 @@ def label_pixels(
         labels[strip] = index.cpu().numpy()
         confidence[strip] = best.cpu().numpy()
     return labels, confidence
+
+
+def _by_class(scores: Tensor, query_to_class: tuple[int, ...], classes: int) -> Tensor:
+    """The queries' probabilities, (C, rows, width), to the classes': that of each class's best query."""
+    if query_to_class == tuple(range(classes)):
+        return scores
+    queries = [[query for query, owner in enumerate(query_to_class) if owner == label] for label in range(classes)]
+    nothing = scores.new_zeros(scores.shape[1:])
+    return torch.stack([scores[of_class].amax(dim=0) if of_class else nothing for of_class in queries])
 
 
 def resized_rows(picture: Tensor, size: tuple[int, int], rows: slice) -> Tensor:

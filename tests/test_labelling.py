@@ -1,0 +1,54 @@
+"""SCLIP's smallest area, in strips, against its definition on the whole picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from feedseg import labelling
+from feedseg.labelling import label_pixels
+
+OWNER = (0, 0, 1, 2, 2, 3, 4)
+
+
+def whole(logits: torch.Tensor, size: tuple[int, int], smallest: float, threshold: float) -> np.ndarray:
+    """The definition, with every class at full size at once."""
+    scores = interpolate(logits[None], size=size, mode="bilinear", align_corners=False)[0].mul(40).softmax(dim=0)
+    owner = torch.tensor(OWNER)
+    scores = torch.stack([scores[owner == label].amax(dim=0) for label in range(5)])
+    first = scores.argmax(dim=0)
+    for label in range(1, 5):
+        if not (first == label).double().mean() > smallest:
+            scores[label] *= 0
+    best, labels = scores.max(dim=0)
+    labels[best < threshold] = 0
+    return labels.numpy()
+
+
+@pytest.mark.parametrize("strip", [1, 300, 1 << 24])
+@pytest.mark.parametrize("smallest", [0.0, 0.1, 0.2, 0.9])
+@pytest.mark.parametrize("threshold", [0.0, 0.4])
+def test_small_classes_vanish_before_the_threshold(
+    strip: int, smallest: float, threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "STRIP_ELEMENTS", strip)
+    logits = torch.rand(7, 6, 5, generator=torch.Generator().manual_seed(3)) * 0.1
+    labels, confidence = label_pixels(logits, (31, 23), OWNER, 5, 40.0, threshold, smallest)
+    np.testing.assert_array_equal(labels, whole(logits, (31, 23), smallest, threshold))
+    plain, before = label_pixels(logits, (31, 23), OWNER, 5, 40.0, threshold)
+    if smallest == 0.9:
+        assert not labels.any()  # class 0 has no smallest area
+    if smallest == 0.0:  # a class that is the best nowhere has no pixels to lose
+        np.testing.assert_array_equal(labels, plain)
+    assert (confidence <= before).all()
+
+
+def test_a_share_of_just_the_smallest_area_is_too_small() -> None:
+    logits = torch.full((3, 1, 4), -1.0)
+    logits[0, 0, :2] = logits[1, 0, 2] = logits[2, 0, 3] = 1
+    labels, _ = label_pixels(logits, (1, 4), (0, 1, 2), 3, 40.0, smallest_area=0.25)
+    assert labels.tolist() == [[0, 0, 0, 0]]
+    labels, _ = label_pixels(logits, (1, 4), (0, 1, 2), 3, 40.0, smallest_area=0.24)
+    assert labels.tolist() == [[0, 0, 1, 2]]
