@@ -39,7 +39,7 @@ class Benchmark:
     ignore_index: int | None  # this value does not count either
     root_hint: str  # where downloads unpack to, "VOCdevkit/VOC2012"
     source: str  # citation and address
-    home: Path | None = None  # the folder of a user's own file: its root unless another is given
+    file: Path | None = None  # a user's own TOML file; its folder is the root unless another is given
 
     @property
     def is_drawn(self) -> bool:
@@ -50,6 +50,14 @@ class Benchmark:
     def labels(self) -> int:
         """How many labels there are, with the background."""
         return len(self.classes) + bool(self.background)
+
+    def image(self, root: Path, one: str) -> Path:
+        """The picture with an id."""
+        return root / self.images.replace("{id}", one)
+
+    def mask(self, root: Path, one: str) -> Path:
+        """The mask with an id."""
+        return root / self.masks.replace("{id}", one)
 
     def vocabulary(self, threshold: float = 0.0) -> Vocabulary:
         """What to ask for; the labels are the masks' classes. Pixels below the threshold become background.
@@ -85,7 +93,7 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
         hint = suggestion(name, BENCHMARKS)
         raise FeedsegError(f"there is no benchmark {name!r}{hint}; a data set of your own is a file that ends in .toml")
     table = Table(read_toml(path), name)
-    benchmark = _benchmark(table, path.stem, path.absolute().parent, root)
+    benchmark = _benchmark(table, path.stem, path, root)
     try:
         Vocabulary(benchmark.classes, benchmark.background or None)  # its own complaints, and warnings for the user
     except FeedsegError as error:
@@ -93,16 +101,16 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
     return benchmark
 
 
-def _benchmark(table: Table, name: str, home: Path | None, root: Path | None) -> Benchmark:
+def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) -> Benchmark:
     place = table.place
-    drawn = home is None and table.flag("drawn")
+    drawn = file is None and table.flag("drawn")
     classes, names = table.texts("classes"), table.text("names")
     if (classes is None) == (names is None):
         raise FeedsegError(
             f"{place}: give either classes, a list of names, or names, a file below the root with a class a line"
         )
     if names is not None:
-        where = root or home
+        where = root or (file and file.parent)
         if where is None:
             raise FeedsegError(f"{name} takes its classes' names from {names} in the data set: give its folder (root)")
         classes = read_names(where / names)
@@ -120,7 +128,7 @@ def _benchmark(table: Table, name: str, home: Path | None, root: Path | None) ->
         ignore_index=table.integer("ignore_index"),
         root_hint=table.text("root_hint") or "",
         source=table.text("source") or "",
-        home=home,
+        file=file,
     )
     table.finish()
     _check(benchmark, place)
