@@ -20,7 +20,7 @@ def whole(logits: torch.Tensor, size: tuple[int, int], smallest: float, threshol
     scores = torch.stack([scores[owner == label].amax(dim=0) for label in range(5)])
     first = scores.argmax(dim=0)
     for label in range(1, 5):
-        if not (first == label).double().mean() > smallest:
+        if not (first == label).sum() > smallest * (first != 0).sum():
             scores[label] *= 0
     best, labels = scores.max(dim=0)
     labels[best < threshold] = 0
@@ -45,10 +45,9 @@ def test_small_classes_vanish_before_the_threshold(
     assert (confidence <= before).all()
 
 
-def test_a_share_of_just_the_smallest_area_is_too_small() -> None:
-    logits = torch.full((3, 1, 4), -1.0)
-    logits[0, 0, :2] = logits[1, 0, 2] = logits[2, 0, 3] = 1
-    labels, _ = label_pixels(logits, (1, 4), (0, 1, 2), 3, 40.0, smallest_area=0.25)
-    assert labels.tolist() == [[0, 0, 0, 0]]
-    labels, _ = label_pixels(logits, (1, 4), (0, 1, 2), 3, 40.0, smallest_area=0.24)
-    assert labels.tolist() == [[0, 0, 1, 2]]
+def test_shares_are_those_of_what_is_not_background_and_just_enough_is_too_little() -> None:
+    logits = torch.full((3, 1, 8), -1.0)
+    logits[0, 0, :4] = logits[1, 0, 4] = logits[2, 0, 5:] = 1  # of four pixels that are not background one is class 1
+    for smallest, expected in ((0.24, [0, 0, 0, 0, 1, 2, 2, 2]), (0.25, [0, 0, 0, 0, 0, 2, 2, 2])):
+        labels, _ = label_pixels(logits, (1, 8), (0, 1, 2), 3, 40.0, smallest_area=smallest)
+        assert labels[0].tolist() == expected

@@ -31,8 +31,9 @@ def label_pixels(
         classes: how many classes there are; one without queries has probability 0.
         logit_scale: cosines are multiplied by it before the softmax over the queries.
         threshold: a pixel whose best class is less probable becomes class 0.
-        smallest_area: a share of the picture. A class other than 0 that is not the most probable one of a larger share
-            gets probability 0 everywhere, before the threshold (Wang et al., "SCLIP", ECCV 2024, for VOC's background).
+        smallest_area: class 0 is the background, and of the pixels where another class is the most probable one, this
+            share is too small for a class: one that has no more gets probability 0 everywhere, before the threshold
+            (as the published code of Wang et al., "SCLIP", ECCV 2024, does on VOC).
 
     Returns:
         labels (height, width), uint8 or uint16, and the best class's probability (height, width), float32.
@@ -52,8 +53,10 @@ def label_pixels(
 
     large = None
     if smallest_area is not None:
-        areas = sum(torch.bincount(probabilities(strip).argmax(dim=0).flatten(), minlength=classes) for strip in strips)
-        large = torch.as_tensor(areas) > smallest_area * height * width
+        first = [probabilities(strip).argmax(dim=0).flatten().bincount(minlength=classes) for strip in strips]
+        areas = torch.stack(first).sum(dim=0)
+        areas[0] = 0
+        large = areas > smallest_area * areas.sum()
         large[0] = True
     for strip in strips:
         scores = probabilities(strip)

@@ -1,9 +1,9 @@
 """How well the labels follow the outlines: the boundary F-score.
 
 Tolerance and matching after Csurka, Larlus and Perronnin, "What is a good evaluation measure for semantic
-segmentation?", BMVC 2013: a boundary pixel is matched by one of its own class within 0.75 % of the picture's diagonal. Matches are
-pooled over all pictures before the score is taken, as Martin, Fowlkes and Malik do (TPAMI 2004) and as mIoU does, so
-the score rests on integers that can be added up in any order.
+segmentation?", BMVC 2013: a boundary pixel is matched by one of its own class within 0.75 % of the picture's diagonal.
+Matches are pooled over all pictures before the score is taken, as Martin, Fowlkes and Malik do (TPAMI 2004) and as mIoU
+does, so the score rests on integers that can be added up in any order.
 """
 
 from __future__ import annotations
