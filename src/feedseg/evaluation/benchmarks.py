@@ -39,6 +39,8 @@ class Benchmark:
     ignore_index: int | None  # this value does not count either
     root_hint: str  # where downloads unpack to, "VOCdevkit/VOC2012"
     source: str  # citation and address
+    download: str = ""  # what to download, and where
+    preparation: str | None = None  # what `feedseg data prepare` calls the making of its masks
     file: Path | None = None  # a user's own TOML file; its folder is the root unless another is given
 
     @property
@@ -128,6 +130,8 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
         ignore_index=table.integer("ignore_index"),
         root_hint=table.text("root_hint") or "",
         source=table.text("source") or "",
+        download=table.text("download") or "",
+        preparation=None if file else table.text("preparation"),
         file=file,
     )
     table.finish()
