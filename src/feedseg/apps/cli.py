@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from feedseg.apps.commands.demo import demo
 from feedseg.apps.commands.segment import EXAMPLES, segment
 from feedseg.apps.console import complain, explained, out_of_memory, short_warnings
 from feedseg.errors import FeedsegError
@@ -45,6 +46,7 @@ def common(
     """Takes the options that belong to no command."""
 
 
+app.command()(demo)
 app.command(epilog=EXAMPLES)(segment)
 
 

@@ -1,0 +1,45 @@
+"""`feedseg demo`: its options. What it does is imported when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from feedseg.apps.options import MODEL, OUTPUT, option
+from feedseg.errors import FeedsegError
+from feedseg.settings import HOST_SETTINGS
+
+
+def demo(
+    out: Annotated[
+        str, option(OUTPUT, "DIR", "The folder for the files.", "--out", "-o", show_default=True)
+    ] = "feedseg-demo",
+    scenes: Annotated[
+        int,
+        option(
+            OUTPUT, "N", "How many scenes to draw and measure.", "--scenes", "-n", min=1, max=500, show_default=True
+        ),
+    ] = 16,
+    seed: Annotated[
+        int, option(OUTPUT, "N", "The first scene's seed; the others have the next ones.", min=0, show_default=True)
+    ] = 0,
+    host: Annotated[
+        str, option(MODEL, "NAME", f"The host in the picture: {', '.join(HOST_SETTINGS)}.", show_default=True)
+    ] = "clearclip",
+) -> None:
+    """See what it does: draw scenes and segment them by name, without and with feedback.
+
+    Needs nothing but the package: the model is in it, and there is no network. The folder gets
+      demo.png     scenes, truth and both results side by side: look at it first
+      scene-0.*    the first scene, its truth, and what `feedseg segment` would write
+    The numbers of every host are printed.
+    """
+    if host not in HOST_SETTINGS:
+        raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOST_SETTINGS)}")
+
+    from feedseg.apps.inputs import check_writable
+
+    folder = check_writable(out)
+
+    from feedseg.apps.demo import demonstrate
+
+    demonstrate(folder, scenes, seed, host)

@@ -1,0 +1,252 @@
+"""The demonstration: scenes whose truth is known, segmented by name without and with feedback, with every host."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.text import Text
+
+from feedseg.apps.console import console, facts, plain_table, progress, show, write
+from feedseg.apps.segment import understood
+from feedseg.apps.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
+from feedseg.drawing import palette
+from feedseg.evaluation.metrics import confusion_matrix, intersection_over_union
+from feedseg.files import write_atomically
+from feedseg.scenes import BACKGROUNDS, PATTERNS, Scene, draw_scene
+from feedseg.segmentation import Segmentation
+from feedseg.segmenter import Segmenter
+from feedseg.vision.attention import HOSTS
+from feedseg.vocabulary import Vocabulary
+
+MODEL = "mini"
+# Patterns: they can be checked by eye in a picture without colour, so that on the sheet colours stand for words alone.
+WORDS = Vocabulary(PATTERNS, background=BACKGROUNDS)
+SIZE, THINGS = (240, 320), (2, 3)  # height and width of a scene in pixels, which is a panel's size; its things
+SHOWN = 4  # so many scenes, the first ones, are on the sheet
+MENTIONED = 0.01  # a wrong word is listed below a panel from this part of the picture on
+READINGS = ("without", "with")  # feedback
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A scene, its seed and its true labels, (height, width), uint8, indices into the names of `WORDS`."""
+
+    seed: int
+    scene: Scene
+    truth: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one host made of all examples, without or with feedback; in the order of the examples."""
+
+    results: Sequence[Segmentation]
+    confusions: Sequence[np.ndarray]
+
+    @property
+    def score(self) -> float:
+        """mIoU in percent over all examples together."""
+        return 100 * mean_iou_of_what_is_there(np.sum(self.confusions, axis=0))
+
+
+Pair = tuple[Outcome, Outcome]  # of one host, in the order of `READINGS`
+
+
+def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
+    """Draw scenes, segment them with every host, write the files and say what came of it.
+
+    Args:
+        out: the folder for the files.
+        scenes: how many scenes are drawn and measured.
+        seed: of the first scene; the others have the next ones.
+        host: the one whose results are on the sheet and in the files.
+    """
+    started = time.monotonic()
+    examples = [draw_example(number) for number in range(seed, seed + scenes)]
+    pairs: dict[str, Pair] = {}
+    with one_thread(), progress(visible=True) as bar:
+        task = bar.add_task("scenes, without and with", total=scenes * len(HOSTS) * len(READINGS))
+        for name in HOSTS:
+            plain, refined = (
+                segment_all(examples, name, feedback, lambda: bar.advance(task)) for feedback in (False, True)
+            )
+            pairs[name] = plain, refined
+    picture = save(out, examples, pairs[host], host)
+    report(pairs, examples, host, picture, time.monotonic() - started)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: the model is so small that more of them mostly wait for each other.
+
+    On two cores that something else kept busy, two threads took ten times as long as one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def draw_example(seed: int) -> Example:
+    """A scene of the project's own generator, every thing of which is called by its pattern."""
+    scene = draw_scene(seed, SIZE, THINGS)
+    of_label = [0, *(WORDS.names.index(thing.pattern) for thing in scene.things)]
+    return Example(seed, scene, np.array(of_label, np.uint8)[scene.labels])
+
+
+def segment_all(examples: Sequence[Example], host: str, feedback: bool, advance: Callable[[], None]) -> Outcome:
+    """Segment all examples on the CPU, so that the figures are every machine's; `advance` is called after each."""
+    segmenter = Segmenter.load(MODEL, host=host, feedback=feedback, device="cpu")
+    results, confusions = [], []
+    for example in examples:
+        results.append(segmenter(example.scene.picture, WORDS))
+        confusions.append(confusion_matrix(example.truth, results[-1].labels, len(WORDS.names)))
+        advance()
+    return Outcome(results, confusions)
+
+
+def mean_iou_of_what_is_there(confusion: np.ndarray) -> float:
+    """mIoU over the classes that the truth has, 0 to 1: in few scenes not every word is true."""
+    return float(intersection_over_union(confusion)[confusion.sum(axis=1) > 0].mean())
+
+
+def save(out: Path, examples: Sequence[Example], pair: Pair, host: str) -> Path:
+    """Write the sheet, and of the scenes on it picture, truth and both results; the sheet's path."""
+    for index, example in enumerate(examples[:SHOWN]):
+        stem = f"scene-{example.seed}"
+        truth = Image.fromarray(example.truth)
+        truth.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
+        for name, image in ((stem, Image.fromarray(example.scene.picture)), (f"{stem}.truth", truth)):
+            with write_atomically(out / f"{name}.png") as temporary:
+                image.save(temporary)
+        for reading, outcome in zip(READINGS, pair, strict=True):
+            outcome.results[index].save(out, f"{stem}.{reading}")
+    sheet = draw_sheet(compose(examples, pair, host))
+    with write_atomically(out / "demo.png") as temporary:
+        sheet.save(temporary)
+    return out / "demo.png"
+
+
+def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
+    """The sheet: the first examples, their truth, and what the host made of them without and with feedback."""
+    colours = palette(len(WORDS.names), WORDS.has_background)
+    colours[0] = GREY  # as pale as the panels show the background
+    before, after = (outcome.score for outcome in pair)
+    shown, everything = seeds(examples[:SHOWN]), f"over {counted(examples)}"
+    rows = []
+    for index, example in enumerate(examples[:SHOWN]):
+        things = ", ".join(dict.fromkeys(thing.name for thing in example.scene.visible_things))
+        pixels = example.scene.picture
+        row = [
+            Panel(Image.fromarray(pixels), [[Entry(f"{example.seed}: {things} on {example.scene.background}")]]),
+            Panel(tinted(pixels, example.truth, colours), [there(example.truth, colours)]),
+        ]
+        for outcome in pair:
+            drawn = tinted(pixels, outcome.results[index].labels, colours)
+            row.append(Panel(drawn, judged(outcome.confusions[index], colours)))
+        rows.append(row)
+    return Sheet(
+        title="Give Feedseg a picture and a few words: every pixel gets one of them",
+        text=(
+            f"A toy model that learnt from captions, never from masks, was asked for {len(WORDS.queries)} words: "
+            f"{len(WORDS.classes)} patterns, and {len(WORDS.background)} backgrounds that count as one class. "
+            "With feedback every picture is read twice: what the first reading takes the patches for "
+            f"corrects which of them attend to which. Host: {host}.",
+        ),
+        legend=[Entry(name, rgb(colours, label)) for label, name in enumerate(WORDS.names)],
+        columns=(
+            ("scene", f"{shown}: in order, not chosen"),
+            ("truth", "drawn along with the scene"),
+            (f"without feedback: {before:.1f}", f"mIoU in percent {everything}"),
+            (f"with feedback: {after:.1f}", f"mIoU in percent {everything}"),
+        ),
+        rows=rows,
+        footnote=(
+            "Below the results: intersection over union of every class that is there, in percent; mIoU, their mean; "
+            f"words for what is not there, if on at least {MENTIONED:.0%} of the picture. Drawn by `feedseg demo`, "
+            f"which prints the figures of all hosts; model {MODEL}."
+        ),
+    )
+
+
+def there(truth: np.ndarray, colours: np.ndarray) -> list[Entry]:
+    """The classes that occur."""
+    return [Entry(WORDS.names[label], rgb(colours, label)) for label in map(int, np.unique(truth))]
+
+
+def judged(confusion: np.ndarray, colours: np.ndarray) -> list[list[Entry]]:
+    """mIoU, the IoU of every class that is there, and below it the wrong words."""
+    ious, true, named = intersection_over_union(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right = [Entry(f"mIoU {100 * mean_iou_of_what_is_there(confusion):.0f}")]
+    right += [
+        Entry(f"{WORDS.names[label]} {100 * ious[label]:.0f}", rgb(colours, label))
+        for label in map(int, np.flatnonzero(true))
+    ]
+    wrong = np.flatnonzero((true == 0) & (named >= MENTIONED * confusion.sum()))
+    if not wrong.size:
+        return [right]
+    absent = [Entry(WORDS.names[label], rgb(colours, label), pale=True) for label in map(int, wrong)]
+    return [right, [Entry("not there:", pale=True), *absent]]
+
+
+def rgb(colours: np.ndarray, label: int) -> tuple[int, int, int]:
+    """A class's colour as Pillow takes it."""
+    r, g, b = colours[label].tolist()
+    return r, g, b
+
+
+def seeds(examples: Sequence[Example]) -> str:
+    """Which scenes they are, in words."""
+    first, last = examples[0].seed, examples[-1].seed
+    return f"scene {first}" if first == last else f"scenes {first} to {last}"
+
+
+def counted(examples: Sequence[Example]) -> str:
+    """How many scenes they are, in words."""
+    return "1 scene" if len(examples) == 1 else f"{len(examples)} scenes"
+
+
+def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, picture: Path, seconds: float) -> None:
+    """The hosts' mIoU without and with feedback, where the files are, and what to try next."""
+    screen = console()
+    table = plain_table("host", *(f"{reading} feedback" for reading in READINGS), "difference", "better in")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, (plain, refined) in pairs.items():
+        before, after = round(plain.score, 1), round(refined.score, 1)
+        better = sum(
+            mean_iou_of_what_is_there(second) > mean_iou_of_what_is_there(first)
+            for first, second in zip(plain.confusions, refined.confusions, strict=True)
+        )
+        row = (name, f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}", f"{better} of {len(examples)}")
+        table.add_row(*(Text(cell) for cell in row), style="bold" if name == host and screen.is_terminal else "")
+    show(screen, table)
+    out = picture.parent
+    shown = examples[:SHOWN]
+    rows = [
+        ("measure", f"mIoU in percent over {seeds(examples)}"),
+        ("words", understood(WORDS)),
+        ("model", f"{MODEL}, on the CPU"),
+        ("done", f"{picture} in {seconds:.1f} s: look at it first"),
+        ("beside it", f"of {seeds(shown)}: picture, truth, results of {host} without and with feedback"),
+    ]
+    show(screen, facts(rows))
+    write("Your turn:")
+    write(f"  {suggestion(out, shown[0])}")
+
+
+def suggestion(out: Path, example: Example) -> str:
+    """A command that segments a scene with other words."""
+    scene = shlex.quote(str(out / f"scene-{example.seed}.png"))
+    colours = ", ".join(dict.fromkeys(thing.colour for thing in example.scene.visible_things))
+    return f'feedseg segment {scene} --model {MODEL} --labels "{colours}" --background {example.scene.background}'
