@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,7 @@ from PIL.ExifTags import Base as Exif
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.benchmarks import Benchmark
 from feedseg.evaluation.layout import list_ids, root_of
-from feedseg.evaluation.masks import IGNORED, MaskValues, opened, read_mask, wrong_values
+from feedseg.evaluation.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
 from feedseg.evaluation.scenes_dataset import SceneSample
 from feedseg.pictures import Picture, read_picture
 
@@ -102,11 +101,3 @@ def read_stored(path: Path) -> Picture:
             return replace(read_picture(image), source=str(path))
         except FeedsegError as error:
             raise FeedsegError(f"{path}: {error}") from error
-
-
-def different_sizes(image: Path, mask: Path, size: Sequence[int], other: Sequence[int]) -> str:
-    """What to tell of a picture and a mask that do not fit: sizes are height and width."""
-    text = f"{image} has {size[1]} × {size[0]} pixels, its mask {mask} {other[1]} × {other[0]}"
-    if tuple(size) == tuple(reversed(other)):
-        text += "; one of the two is turned: photographs are read as stored, whatever their EXIF orientation says"
-    return text

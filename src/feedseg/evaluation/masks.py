@@ -102,3 +102,11 @@ def wrong_values(wrong: Sequence[int], values: MaskValues) -> str:
     beside = f" and {' and '.join(ignored)} for what does not count" if ignored else ""
     advice = "" if values.ignore_index is not None else "; for pixels that do not count give ignore_index"
     return f"holds {several}, but classes have {values.first} to {values.last}{beside}{advice}"
+
+
+def different_sizes(image: Path, mask: Path, size: Sequence[int], other: Sequence[int]) -> str:
+    """What to tell of a picture and a mask that do not fit: sizes are height and width."""
+    text = f"{image} has {size[1]} × {size[0]} pixels, its mask {mask} {other[1]} × {other[0]}"
+    if tuple(size) == tuple(reversed(other)):
+        text += "; one of the two is turned: photographs are read as stored, whatever their EXIF orientation says"
+    return text
