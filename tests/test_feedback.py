@@ -9,7 +9,9 @@ from torch.nn.functional import normalize
 import reference
 from feedseg import FeedbackAttention
 from feedseg.vision import feedback as module
-from feedseg.vision.feedback import attend, divergences, feedback_attention, prune, similarities
+from feedseg.vision.controls import HostTwice
+from feedseg.vision.correspondence import divergences, feedback_attention, kept, prune, similarities
+from feedseg.vision.feedback import attend
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -222,3 +224,74 @@ def test_attend_per_head_equals_a_loop():
     attention, values = torch.rand(2, 3, 4, 6, generator=generator), torch.rand(2, 6, 12, generator=generator)
     expected = torch.cat([attention[:, h] @ values[..., 4 * h : 4 * h + 4] for h in range(3)], dim=-1)
     torch.testing.assert_close(attend(attention, values), expected)
+
+
+@pytest.mark.parametrize("terms", [("FA",), ("AF",), ("F",), ("FA", "F"), ("FA", "AF", "F")])
+def test_terms_of_the_ensemble(terms):
+    case = CASE | {"prefix": 1, "shared": False, "row_sum": 2.0}
+    attention, values, projection, residual, text = (x.double() for x in problem(case))
+    plug_in = FeedbackAttention(scale=2.0, isolation=3.0, keep=1.0, terms=terms)
+    refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=1)
+    for picture in range(case["batch"]):
+        split = values[picture].unflatten(-1, (case["heads"], -1)).transpose(0, 1)
+
+        def read(weights, picture=picture, split=split):
+            out = torch.cat([by_head @ of_head for by_head, of_head in zip(weights, split, strict=True)], dim=-1)
+            return out[1:] @ projection + residual[picture]
+
+        first, uniform = read(attention[picture]), read(torch.full_like(attention[picture], 2 / len(values[0])))
+        whole = torch.eye(len(values[0])).double()
+        whole[1:, 1:] = reference.feedback_matrix(reference.probabilities(first, uniform, text, 2.0, 3.0), 1.0, 3.0)
+        parts = {
+            "FA": whole @ attention[picture],
+            "AF": attention[picture] @ whole,
+            "F": 2 * whole.expand_as(attention[picture]),
+        }
+        expected = read(sum(parts[term] for term in terms) / len(terms))
+        torch.testing.assert_close(refined[picture].double(), normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
+
+
+def test_a_second_pass_starts_from_the_first():
+    attention, values, projection, _, text = problem(CASE)
+
+    def read(attended):
+        return attended @ projection
+
+    last = module.LastAttention(attention, values)
+    text, uniform = normalize(text, dim=-1), normalize(read(last.uniform), dim=-1)
+    once, twice = FeedbackAttention(), FeedbackAttention(passes=2)
+    first = normalize(read(last.attended), dim=-1)
+    second = normalize(read(once.refine(last, once.log_probabilities(first, uniform, text))), dim=-1)
+    expected = normalize(read(once.refine(last, once.log_probabilities(second, uniform, text))), dim=-1)
+    torch.testing.assert_close(twice(attention, values, read, text), expected, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(expected, second, atol=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"terms": ()}, {"terms": ("F", "F")}, {"terms": ("AA",)}, {"passes": 0}])
+def test_wrong_terms_and_passes(wrong):
+    with pytest.raises(ValueError, match=r"terms|pass"):
+        FeedbackAttention(**wrong)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 40), st.sampled_from([2, 5, 1000]), st.floats(0.01, 1.0), st.integers(0, 10_000))
+def test_pruning_keeps_what_a_stable_sort_keeps(patches, levels, keep, seed):
+    generator = torch.Generator().manual_seed(seed)
+    similarity = torch.randint(1, levels + 1, (3, patches), generator=generator) / levels
+    expected = ~torch.stack([reference.pruned(row[None], keep)[0] for row in similarity]).isinf()
+    running = similarity.sort(dim=-1, descending=True).values.double().softmax(dim=-1).cumsum(dim=-1)
+    assume(((running - keep).abs() > 1e-5).all())
+    assert torch.equal(kept(similarity, keep), expected)
+
+
+@pytest.mark.parametrize("row_sum", [1.0, 2.0])
+def test_control_applies_the_host_twice(row_sum):
+    attention, values, projection, _, text = problem(CASE | {"prefix": 1, "shared": False, "row_sum": row_sum})
+    last = module.LastAttention(attention[:, :, 1:], values, 1, row_sum)
+    own = values.unflatten(-1, (CASE["heads"], -1)).transpose(1, 2)
+    attention = attention.clone()
+    attention[:, :, 0] = 0
+    attention[:, :, 0, 0] = 1  # the leading token keeps its value
+    twice = (attention @ attention @ own).transpose(1, 2).flatten(2)[:, 1:] / row_sum
+    computed = HostTwice().reread(last, values, values, text, lambda x: x @ projection)
+    torch.testing.assert_close(computed, twice @ projection, atol=1e-5, rtol=1e-4)

@@ -225,7 +225,7 @@ def test_provenance_names_models_and_revisions(clip, dino):
     assert result.models["proxy"]["name"] == str(dino)
     assert result.models["model"]["revision"] != result.models["proxy"]["revision"]
     assert result.settings["host"] == "proxyclip"
-    assert result.settings["feedback"] == {"scale": 20.0, "isolation": 35.0, "keep": 0.45, "sharpness": 3.0}
+    assert result.settings["feedback"] == vars(FeedbackAttention(20.0, 35.0, 0.45, 3.0))
 
 
 @pytest.mark.parametrize(

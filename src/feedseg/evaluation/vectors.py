@@ -17,7 +17,8 @@ from feedseg.labelling import label_pixels, resized_rows
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.attention import HOSTS, Host, self_self_attention
-from feedseg.vision.feedback import FeedbackAttention, divergences, prune, similarities
+from feedseg.vision.correspondence import divergences, prune, similarities
+from feedseg.vision.feedback import FeedbackAttention
 from feedseg.vision.models import CLIP_MEAN, CLIP_STD, Model
 from feedseg.vision.modules import build_module
 from feedseg.vision.openclip import translated_vision_weights

@@ -11,82 +11,22 @@ It is never formed: F (A v), A (F v) and F v cost N²·D each, and F itself exis
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, normalize
+from torch.nn.functional import normalize
 
-# Elements of one block of rows of the N × N similarities: fits a CPU core's cache, fills a GPU.
+from feedseg.vision.correspondence import feedback_attention, isolated_log_probabilities
+
+TERMS = ("FA", "AF", "F")  # of the ensemble
 MOST_SHARPNESS = 80.0  # exp(80) is still an fp32 number
+# Elements of one block of rows of the N × N similarities: fits a CPU core's cache, fills a GPU.
 BLOCK_ELEMENTS_CPU = 1 << 20
 BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
-
-
-def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, scale: float, isolation: float) -> Tensor:
-    """Attention isolation: what the attention contributed to the prediction of every patch, as log-probabilities.
-
-    log softmax over the queries of scale·cos(z_i, t_c) − isolation·cos(u_i, t_c).
-
-    Args:
-        first: unit embeddings z of the first reading, (B, N, E).
-        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E) where all patches agree.
-        text: unit embeddings of the queries, (C, E).
-
-    Returns:
-        (B, N, C), fp32.
-    """
-    text = text.float()
-    logits = scale * (first.float() @ text.T) - isolation * (uniform.float() @ text.T)
-    return log_softmax(logits, dim=-1)
-
-
-def divergences(log_probabilities: Tensor, rows: slice = slice(None)) -> Tensor:
-    """KL(P_i ‖ P_j) for the given rows i and all j, clamped at zero: (B, N, C) to (B, rows, N).
-
-    Σ_c P_ic log P_ic − P_i · log P_jᵀ, one matrix product and nothing of size N × N × C.
-    """
-    of_rows = log_probabilities[:, rows]
-    probabilities = of_rows.exp()
-    negative_entropy = (probabilities * of_rows).sum(dim=-1, keepdim=True)
-    cross = probabilities @ log_probabilities.transpose(-1, -2)
-    return cross.neg_().add_(negative_entropy).clamp_(min=0)
-
-
-def similarities(divergence: Tensor) -> Tensor:
-    """s = 1 / (1 + KL), elementwise; in (0, 1]."""
-    return (divergence + 1).reciprocal()
-
-
-def sorted_and_kept(similarity: Tensor, keep: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Confidence-based pruning, row by row, in descending order of similarity.
-
-    The largest entries stay while the running sum of the row's softmax is at most `keep`; the largest always stays.
-
-    Returns:
-        the sorted similarities, the columns they came from, and which of them stay; each (…, N).
-    """
-    ordered, columns = similarity.sort(dim=-1, descending=True, stable=True)
-    kept = ordered.softmax(dim=-1).cumsum(dim=-1) <= keep
-    kept[..., 0] = True
-    if keep >= 1:  # the running sum may exceed 1 by rounding
-        kept.fill_(True)
-    return ordered, columns, kept
-
-
-def prune(similarity: Tensor, keep: float) -> Tensor:
-    """The similarities with what pruning drops set to −∞: (…, N) to (…, N)."""
-    ordered, columns, kept = sorted_and_kept(similarity, keep)
-    return torch.full_like(similarity, -torch.inf).scatter_(-1, columns, ordered.masked_fill(~kept, -torch.inf))
-
-
-def feedback_attention(log_probabilities: Tensor, keep: float, sharpness: float, rows: slice = slice(None)) -> Tensor:
-    """F for the given rows: softmax over what pruning keeps of s·exp(sharpness·s); (B, N, C) to (B, rows, N), fp32."""
-    similarity = similarities(divergences(log_probabilities, rows))
-    ordered, columns, kept = sorted_and_kept(similarity, keep)
-    scores = (torch.exp(ordered * sharpness) * ordered).masked_fill_(~kept, -torch.inf)
-    return torch.empty_like(similarity).scatter_(-1, columns, scores.softmax(dim=-1))
 
 
 def attend(attention: Tensor | None, values: Tensor) -> Tensor:
@@ -105,25 +45,63 @@ def attend(attention: Tensor | None, values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class FeedbackAttention:
-    """The feedback as a plug-in: attention, values, a read-out and text embeddings in, refined patch embeddings out.
+class LastAttention:
+    """The host's last attention A, the rows of the patches, and the values v that it is applied to."""
 
-    The defaults are the paper's for CLIP ViT-B and ViT-L with DINO, DINOv2 or SAM proxies; it uses sharpness 2.3 for
-    ViT-H/14 and 4.5 with MAE proxies.
+    weights: Tensor | None  # A: None for the identity, (B, N, M) or (B, H, N, M)
+    values: Tensor  # (B, M, D), the heads side by side
+    prefix: int = 0  # P
+    row_sum: Tensor | float = 1.0  # r: a number, (B, N, 1) or (B, H, N, 1)
+
+    @cached_property
+    def attended(self) -> Tensor:
+        """A v, (B, N, D)."""
+        return attend(self.weights, self.values)[:, -self.patch_values.shape[1] :]
+
+    @property
+    def patch_values(self) -> Tensor:
+        """(B, N, D)."""
+        return self.values[:, self.prefix :]
+
+    @property
+    def uniform(self) -> Tensor:
+        """U v: what every patch gathers when it attends to all values alike; (B, N or 1, D)."""
+        return scale_rows(self.values.mean(dim=1, keepdim=True), self.row_sum)
+
+    def spread(self, patches: Tensor) -> Tensor:
+        """A applied to other values for the patches, (B, N, D); the leading tokens keep theirs."""
+        return attend(self.weights, torch.cat((self.values[:, : self.prefix], patches), dim=1))
+
+
+@dataclass(frozen=True)
+class Feedback(ABC):
+    """What every kind of feedback shares: the passes, and the ensemble of attentions.
+
+    A kind says what the patches predict (`log_probabilities`) and which of them belong together (`correspondence`).
     """
 
-    scale: float = 20.0  # a, of the first reading's cosines
-    isolation: float = 35.0  # b, of the uniform reading's cosines
-    keep: float = 0.45  # p, the share of a row's softmax that pruning keeps
-    sharpness: float = 3.0  # λ
+    terms: tuple[str, ...] = field(default=TERMS, kw_only=True)  # of the ensemble, which is their mean
+    passes: int = field(default=1, kw_only=True)  # each further one starts from what the one before has read
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise ValueError(f"keep is a share of a row, above 0 and at most 1, not {self.keep}")
-        if not 0 <= self.sharpness <= MOST_SHARPNESS:
-            raise ValueError(f"the sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
-        if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):
-            raise ValueError(f"scale and isolation are numbers, not {self.scale} and {self.isolation}")
+        if not self.terms or len(set(self.terms)) < len(self.terms) or not set(self.terms) <= set(TERMS):
+            raise ValueError(f"the terms of the ensemble are some of {', '.join(TERMS)}, not {self.terms}")
+        if self.passes < 1:
+            raise ValueError(f"there is at least one pass, not {self.passes}")
+
+    @abstractmethod
+    def log_probabilities(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
+        """What the patches predict, (B, N, C), fp32.
+
+        Args:
+            first: the patches' embeddings, (B, N, E); like the others of unit length.
+            uniform: what they read from a uniform attention, (B, N, E), or (B, 1, E) where all agree.
+            text: the queries' embeddings, (C, E).
+        """
+
+    @abstractmethod
+    def correspondence(self, log_probabilities: Tensor, rows: slice) -> Tensor:
+        """F for the given rows: (B, N, C) to (B, rows, N), fp32; each row sums to one."""
 
     def __call__(
         self,
@@ -173,43 +151,45 @@ class FeedbackAttention:
                 )
             return normalize(embedded.float(), dim=-1)
 
-        first = read_unit(attend(attention, values)[:, -patches:])
-        mean = values.mean(dim=1, keepdim=True).expand(-1, patches, -1)
-        uniform = read_unit(scale_rows(mean, row_sum))
-        return read_unit(self.refine(attention, values, self.log_probabilities(first, uniform, text), prefix, row_sum))
+        last = LastAttention(attention, values, prefix, row_sum)
+        uniform = read_unit(last.uniform.expand(-1, patches, -1))
+        return self.reread(last, read_unit(last.attended), uniform, normalize(text.float(), dim=-1), read_unit)
 
-    def log_probabilities(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
-        """Attention isolation with this plug-in's scales; see `isolated_log_probabilities`."""
-        return isolated_log_probabilities(first, uniform, normalize(text.float(), dim=-1), self.scale, self.isolation)
-
-    def refine(
-        self,
-        attention: Tensor | None,
-        values: Tensor,
-        log_probabilities: Tensor,
-        prefix: int = 0,
-        row_sum: Tensor | float = 1.0,
+    def reread(
+        self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """The adaptation ensemble applied to the values: (F A + A F + r F) v / 3 for the patches.
+        """The passes after the first reading.
 
         Args:
-            attention: None, (B, N, M) or (B, H, N, M): the rows of the patches.
-            values: (B, M, D).
-            log_probabilities: (B, N, C), of the patches.
-            row_sum: r, a number, (B, N, 1) or (B, H, N, 1).
+            last: the host's last attention.
+            first, uniform, text: unit embeddings, see `log_probabilities`.
+            read: from the attention's output (B, N, D) to embeddings (B, N, E).
 
         Returns:
-            the attention's output for the patches, (B, N, D).
+            what `read` makes of the last pass.
         """
-        patch_values = values[:, prefix:]
-        if attention is None:  # with A the identity the three terms are one
-            return self._apply(log_probabilities, patch_values)
-        attended = attend(attention, values)
-        fed_back, fed_back_attended = self._apply(log_probabilities, torch.cat((patch_values, attended), -1)).chunk(
-            2, dim=-1
-        )
-        spread = attend(attention, torch.cat((values[:, :prefix], fed_back), dim=1))
-        return (fed_back_attended + spread + scale_rows(fed_back, row_sum)) / 3
+        embedded = first
+        for _ in range(self.passes):
+            predictions = self.log_probabilities(normalize(embedded.float(), dim=-1), uniform, text)
+            embedded = read(self.refine(last, predictions))
+        return embedded
+
+    def refine(self, last: LastAttention, log_probabilities: Tensor) -> Tensor:
+        """The adaptation ensemble applied to the values, by default (F A + A F + r F) v / 3: (B, N, D)."""
+        if last.weights is None:  # with A the identity all terms are one
+            return self._apply(log_probabilities, last.patch_values)
+        fed_back, fed_back_attended = self._apply(
+            log_probabilities, torch.cat((last.patch_values, last.attended), dim=-1)
+        ).chunk(2, dim=-1)
+        parts: dict[str, Callable[[], Tensor]] = {
+            "FA": lambda: fed_back_attended,
+            "AF": lambda: last.spread(fed_back),
+            "F": lambda: scale_rows(fed_back, last.row_sum),
+        }
+        total = torch.zeros_like(fed_back)
+        for term in self.terms:
+            total += parts[term]()
+        return total / len(self.terms)
 
     def _apply(self, log_probabilities: Tensor, values: Tensor) -> Tensor:
         """F times values (B, N, D), a block of rows of F at a time."""
@@ -219,9 +199,37 @@ class FeedbackAttention:
         out = torch.empty_like(values)
         for start in range(0, patches, rows):
             block = slice(start, start + rows)
-            weights = feedback_attention(log_probabilities, self.keep, self.sharpness, block)
-            out[:, block] = weights.to(values.dtype) @ values
+            out[:, block] = self.correspondence(log_probabilities, block).to(values.dtype) @ values
         return out
+
+
+@dataclass(frozen=True)
+class FeedbackAttention(Feedback):
+    """The paper's feedback as a plug-in: attention, values, a read-out and text embeddings in, patch embeddings out.
+
+    The defaults are the paper's for CLIP ViT-B and ViT-L with DINO, DINOv2 or SAM proxies; it uses sharpness 2.3 for
+    ViT-H/14 and 4.5 with MAE proxies.
+    """
+
+    scale: float = 20.0  # a, of the first reading's cosines
+    isolation: float = 35.0  # b, of the uniform reading's cosines
+    keep: float = 0.45  # p, the share of a row's softmax that pruning keeps
+    sharpness: float = 3.0  # λ
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.keep <= 1:
+            raise ValueError(f"keep is a share of a row, above 0 and at most 1, not {self.keep}")
+        if not 0 <= self.sharpness <= MOST_SHARPNESS:
+            raise ValueError(f"the sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
+        if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):
+            raise ValueError(f"scale and isolation are numbers, not {self.scale} and {self.isolation}")
+
+    def log_probabilities(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
+        return isolated_log_probabilities(first, uniform, text, self.scale, self.isolation)
+
+    def correspondence(self, log_probabilities: Tensor, rows: slice) -> Tensor:
+        return feedback_attention(log_probabilities, self.keep, self.sharpness, rows)
 
 
 def scale_rows(values: Tensor, row_sum: Tensor | float) -> Tensor:

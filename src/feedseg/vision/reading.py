@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from feedseg.vision.attention import Host
-from feedseg.vision.feedback import FeedbackAttention, attend
+from feedseg.vision.feedback import Feedback, LastAttention
 from feedseg.vision.proxy import Proxy
 from feedseg.vision.tower import OpenBlock, Tower, normalised
 
@@ -54,8 +54,42 @@ class _HostInputs:
         return self.proxy_features
 
 
+@dataclass(frozen=True)
+class _OpenedWindow:
+    """One window: its tower's last attention, and how patches are read from it. B is 1."""
+
+    tower: Tower
+    last: LastAttention
+    residual: Tensor | None  # (1, N, D) where the host keeps it
+
+    def read(self, attended: Tensor) -> Tensor:
+        return self.tower.read(attended, self.residual)
+
+    @cached_property
+    def first(self) -> Tensor:
+        """The host's own patch embeddings before normalisation, (1, N, E), fp32."""
+        return self.read(self.last.attended)
+
+    @cached_property
+    def uniform(self) -> Tensor:
+        """What every patch reads when it attends to all values alike, before normalisation, fp32.
+
+        (1, N, E), or (1, 1, E) without residual, where all patches agree.
+        """
+        mean = self.last.uniform
+        return self.read(mean if self.residual is None else mean.expand_as(self.residual))
+
+    def embeddings(self, text: Tensor, feedback: Feedback) -> Tensor:
+        first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
+        return feedback.reread(self.last, first, uniform, text, self.read)
+
+
 class Reading:
-    """Windows of one shape, opened: what can be asked for any words without running the vision tower again."""
+    """Windows of one shape, opened: what can be asked for any words without running the vision tower again.
+
+    From here on windows go one at a time: products over a batch are rounded differently from those over one window, and
+    the pruning would turn that into other neighbours. So only what the tower rounds differently is left.
+    """
 
     def __init__(
         self,
@@ -66,62 +100,30 @@ class Reading:
         grid: tuple[int, int],
         row_sum: float,
     ) -> None:
-        self._tower = tower
-        self._attention = attention  # None, (B, N, M) or (B, H, N, M)
-        self._values = values  # (B, M, D)
-        self._residual = residual  # (B, N, D) where the host keeps it
-        self._row_sum = row_sum
+        """`attention` is None, (B, N, M) or (B, H, N, M); `values` (B, M, D); `residual` None or (B, N, D)."""
         self.grid = grid
-        self._patches = grid[0] * grid[1]  # N; values that lead them are no patches
-
-    @cached_property
-    def first(self) -> Tensor:
-        """The host's own patch embeddings before normalisation, (B, N, E), fp32."""
-        return self._tower.read(attend(self._attention, self._values)[:, -self._patches :], self._residual)
-
-    @cached_property
-    def uniform(self) -> list[Tensor]:
-        """What every patch of a window reads when it attends to all values alike, window by window.
-
-        (1, N, E) each, or (1, 1, E) without residual, where all patches agree; before normalisation, fp32.
-        """
-        return [self._uniform(window) for window in self._windows]
-
-    def _uniform(self, window: slice) -> Tensor:
-        mean = self._values[window].mean(dim=1, keepdim=True) * self._row_sum
-        if self._residual is None:
-            return self._tower.read(mean)
-        return self._tower.read(mean.expand_as(self._residual[window]), self._residual[window])
+        prefix = values.shape[1] - grid[0] * grid[1]  # values that lead the patches' are no patches
+        self._windows = []
+        for index in range(len(values)):
+            window = slice(index, index + 1)
+            weights = None if attention is None else attention[window]
+            last = LastAttention(weights, values[window], prefix, row_sum)
+            self._windows.append(_OpenedWindow(tower, last, None if residual is None else residual[window]))
 
     @property
-    def _windows(self) -> list[slice]:
-        return [slice(index, index + 1) for index in range(len(self._values))]
+    def first(self) -> Tensor:
+        """The host's own patch embeddings before normalisation, (B, N, E), fp32."""
+        return torch.cat([window.first for window in self._windows])
 
     @torch.inference_mode()
-    def embeddings(self, text: Tensor, feedback: FeedbackAttention | None) -> Tensor:
-        """The patch embeddings for queries (C, E), with one pass of feedback unless it is None.
-
-        The feedback takes a window at a time: products over a batch are rounded differently from those over one window,
-        and the pruning would turn that into other neighbours. So only what the tower rounds differently is left.
-
-        Returns:
-            (B, N, E), fp32, before normalisation.
-        """
+    def embeddings(self, text: Tensor, feedback: Feedback | None) -> Tensor:
+        """The patch embeddings for queries (C, E), with feedback unless it is None: (B, N, E), fp32, not normalised."""
         if feedback is None:
             return self.first
-        return torch.cat([self._fed_back(index, window, text, feedback) for index, window in enumerate(self._windows)])
-
-    def _fed_back(self, index: int, window: slice, text: Tensor, feedback: FeedbackAttention) -> Tensor:
-        first, uniform = normalize(self.first[window], dim=-1), normalize(self.uniform[index], dim=-1)
-        attention = None if self._attention is None else self._attention[window]
-        residual = None if self._residual is None else self._residual[window]
-        values = self._values[window]
-        log_probabilities = feedback.log_probabilities(first, uniform, text)
-        prefix = values.shape[1] - self._patches
-        return self._tower.read(feedback.refine(attention, values, log_probabilities, prefix, self._row_sum), residual)
+        return torch.cat([window.embeddings(text, feedback) for window in self._windows])
 
     @torch.inference_mode()
-    def logits(self, text: Tensor, feedback: FeedbackAttention | None) -> Tensor:
+    def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
         """Cosines of patches and queries on the host's grid: (B, C, h, w), fp32."""
         embeddings = normalize(self.embeddings(text, feedback), dim=-1)
         cosines = text.float() @ embeddings.transpose(1, 2)

@@ -1,0 +1,87 @@
+"""Which patches belong together, from what they predict: the pure functions of the paper's steps 2 to 5.
+
+Chi et al., ICCV 2025, arXiv 2508.20265. Shapes: B pictures, N patches, E the joint embedding's size, C queries.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+
+def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, scale: float, isolation: float) -> Tensor:
+    """Attention isolation: what the attention contributed to the prediction of every patch, as log-probabilities.
+
+    log softmax over the queries of scale·cos(z_i, t_c) − isolation·cos(u_i, t_c).
+
+    Args:
+        first: unit embeddings z of the first reading, (B, N, E).
+        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E) where all patches agree.
+        text: unit embeddings of the queries, (C, E).
+
+    Returns:
+        (B, N, C), fp32.
+    """
+    text = text.float()
+    logits = scale * (first.float() @ text.T) - isolation * (uniform.float() @ text.T)
+    return log_softmax(logits, dim=-1)
+
+
+def divergences(log_probabilities: Tensor, rows: slice = slice(None)) -> Tensor:
+    """KL(P_i ‖ P_j) for the given rows i and all j, clamped at zero: (B, N, C) to (B, rows, N).
+
+    Σ_c P_ic log P_ic − P_i · log P_jᵀ, one matrix product and nothing of size N × N × C.
+    """
+    of_rows = log_probabilities[:, rows]
+    probabilities = of_rows.exp()
+    negative_entropy = (probabilities * of_rows).sum(dim=-1, keepdim=True)
+    cross = probabilities @ log_probabilities.transpose(-1, -2)
+    return cross.neg_().add_(negative_entropy).clamp_(min=0)
+
+
+def similarities(divergence: Tensor) -> Tensor:
+    """s = 1 / (1 + KL), elementwise; in (0, 1]."""
+    return (divergence + 1).reciprocal()
+
+
+def kept(similarity: Tensor, keep: float) -> Tensor:
+    """Confidence-based pruning: which entries stay, row by row; (…, N) to (…, N), bool.
+
+    The largest entries stay while the running sum of the row's softmax is at most `keep`; the largest always stays. Of
+    equal entries those that come first go first. Only the values are sorted, not their places: the last one that stays
+    is the row's threshold, and places matter only where it is met by more entries than have room.
+    """
+    if keep >= 1:  # the running sum may exceed 1 by rounding
+        return torch.ones_like(similarity, dtype=torch.bool)
+    ordered = sorted_values(similarity)
+    counts = (ordered.softmax(dim=-1).cumsum(dim=-1) <= keep).sum(dim=-1, keepdim=True).clamp_(min=1)
+    stay = similarity >= ordered.gather(-1, counts - 1)
+    crowded = stay.sum(dim=-1) > counts[..., 0]
+    if crowded.any():
+        rows, room = similarity[crowded], counts[crowded]
+        threshold = ordered[crowded].gather(-1, room - 1)
+        larger, equal = rows > threshold, rows == threshold
+        room = room - larger.sum(dim=-1, keepdim=True)
+        stay[crowded] = larger | (equal & (equal.cumsum(dim=-1) <= room))
+    return stay
+
+
+def sorted_values(values: Tensor) -> Tensor:
+    """In descending order along the last axis. On a CPU by numpy, whose sort of values is about nine times faster."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1)).flip(-1)
+    return values.sort(dim=-1, descending=True).values
+
+
+def prune(similarity: Tensor, keep: float) -> Tensor:
+    """The similarities with what pruning drops set to −∞: (…, N) to (…, N)."""
+    return similarity.masked_fill(~kept(similarity, keep), -torch.inf)
+
+
+def feedback_attention(log_probabilities: Tensor, keep: float, sharpness: float, rows: slice = slice(None)) -> Tensor:
+    """F for the given rows: softmax over what pruning keeps of s·exp(sharpness·s); (B, N, C) to (B, rows, N), fp32."""
+    similarity = similarities(divergences(log_probabilities, rows))
+    dropped = ~kept(similarity, keep)
+    return (similarity * sharpness).exp_().mul_(similarity).masked_fill_(dropped, -torch.inf).softmax(dim=-1)
