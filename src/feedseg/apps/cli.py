@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from feedseg.apps.commands.data import data
 from feedseg.apps.commands.demo import demo
 from feedseg.apps.commands.segment import EXAMPLES, segment
 from feedseg.apps.console import complain, explained, out_of_memory, short_warnings
@@ -48,6 +49,7 @@ def common(
 
 app.command()(demo)
 app.command(epilog=EXAMPLES)(segment)
+app.add_typer(data, name="data")
 
 
 @app.command()

@@ -92,8 +92,8 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
         return _benchmark(table, name, None, root)
     path = Path(name_or_file)
     if path.suffix != ".toml":
-        hint = suggestion(name, BENCHMARKS)
-        raise FeedsegError(f"there is no benchmark {name!r}{hint}; a data set of your own is a file that ends in .toml")
+        own = "a data set of your own is a file that ends in .toml"
+        raise FeedsegError(f"there is no benchmark {name!r} ({own}){suggestion(name, BENCHMARKS)}")
     table = Table(read_toml(path), name)
     benchmark = _benchmark(table, path.stem, path, root)
     try:

@@ -162,7 +162,7 @@ def value_table(name: str) -> tuple[int, ...]:
 def _context_jobs(benchmark: Benchmark, source: Path, out: Path) -> Iterator[Job]:
     path = source / ANNOTATIONS if source.is_dir() else source
     if not path.is_file():
-        raise FeedsegError(f"{path} is missing; {benchmark.download}")
+        raise FeedsegError(f"{path} is missing; download {benchmark.download}")
     pictures = list(read_regions(path, tuple(words[0] for words in benchmark.classes)))
     for picture in pictures:
         yield DrawnMask(picture, benchmark.mask(out, picture.name))

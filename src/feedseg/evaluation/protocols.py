@@ -86,8 +86,8 @@ def published(benchmark: str) -> list[Published]:
 def _published_values(name: str, benchmark: str) -> tuple[str, dict[str, Any]]:
     """Its title and the values of a published protocol on a benchmark."""
     if name not in PROTOCOLS:
-        hint = suggestion(name, (*PROTOCOLS, HOST))
-        raise FeedsegError(f"there is no protocol {name!r}{hint}; one of your own is a file that ends in .toml")
+        own = "one of your own is a file that ends in .toml"
+        raise FeedsegError(f"there is no protocol {name!r} ({own}){suggestion(name, (*PROTOCOLS, HOST))}")
     table = Table(read_toml(DATA / f"protocols/{name}.toml"), name)
     return table.text("name") or name, _values(table, benchmark)
 
