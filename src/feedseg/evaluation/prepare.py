@@ -119,9 +119,8 @@ def plan(name: str, source: Path, out: Path) -> list[Job]:
         return list(_context_jobs(benchmark, source, out))
     originals = raw_masks(name, source)
     if not originals:
-        raise FeedsegError(
-            f"there are no masks {RAW_NAMES[name].replace('{id}', '…')} in {source}; {benchmark.download}"
-        )
+        wanted = RAW_NAMES[name].replace("{id}", "…")
+        raise FeedsegError(f"there are no masks {wanted} in {source}; download {benchmark.download}")
     table = value_table(name)
     return [MappedMask(path, benchmark.mask(out, one), table) for one, path in originals.items()]
 
