@@ -160,10 +160,11 @@ def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
         text=(
             f"A toy model that learnt from captions, never from masks, was asked for {len(WORDS.queries)} words: "
             f"{len(WORDS.classes)} patterns, and {len(WORDS.background)} backgrounds that count as one class. "
-            "With feedback every picture is read twice: what the first reading takes the patches for "
-            f"corrects which of them attend to which. Host: {host}.",
+            f"With feedback, what the host ({host}) first takes the patches for corrects which of them attend to "
+            "which, and they are read again.",
         ),
-        legend=[Entry(name, rgb(colours, label)) for label, name in enumerate(WORDS.names)],
+        legend=[Entry("words", pale=True)]
+        + [Entry(name, rgb(colours, label)) for label, name in enumerate(WORDS.names)],
         columns=(
             ("scene", f"{shown}: in order, not chosen"),
             ("truth", "drawn along with the scene"),
@@ -173,8 +174,8 @@ def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
         rows=rows,
         footnote=(
             "Below the results: intersection over union of every class that is there, in percent; mIoU, their mean; "
-            f"words for what is not there, if on at least {MENTIONED:.0%} of the picture. Drawn by `feedseg demo`, "
-            f"which prints the figures of all hosts; model {MODEL}."
+            f"words for what is not there, if on at least {MENTIONED:.0%} of the picture. "
+            f"Model {MODEL}. Drawn by feedseg demo, which prints the figures of all hosts."
         ),
     )
 

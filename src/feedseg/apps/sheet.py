@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 
 PAPER, INK, PALE_INK, RULE = (255, 255, 255), (32, 34, 38), (104, 108, 114), (222, 224, 228)
 GREY = (203, 203, 203)  # a swatch for class 0 of `tinted`
-MARGIN, GAP = 36, 20
+MARGIN, GAP, BELOW = 36, 20, 8  # around the sheet, between pictures, between a picture and its notes
 TITLE, HEADING, TEXT, NOTE = 40, 25, 21, 18  # sizes of letters; notes remain readable on a sheet reduced to 900 pixels
 TINT = 0.72  # how much of a pixel is its class's colour; the rest is the picture's light and shade
 
@@ -97,7 +97,7 @@ def draw_sheet(sheet: Sheet) -> Image.Image:
         for column, panel in enumerate(row):
             left = MARGIN + column * (wide + GAP)
             page.paste(panel.picture, (left, top))
-            _write(draw, panel.notes, NOTE, left, top + high + 8, wide)
+            _write(draw, panel.notes, NOTE, left, top + high + BELOW, wide)
     draw.line((MARGIN, bottom - 10, width - MARGIN, bottom - 10), RULE)
     _write(draw, [[Entry(sheet.footnote, pale=True)]], NOTE, MARGIN, bottom, width - 2 * MARGIN)
     return page
@@ -112,9 +112,10 @@ def row_tops(sheet: Sheet) -> Iterator[int]:
     top += max(
         _height([[Entry(head)]], HEADING, wide) + _height([[Entry(note)]], NOTE, wide) for head, note in sheet.columns
     )
+    top += BELOW
     for row in sheet.rows:
         yield top
-        top += high + 8 + max(_height(panel.notes, NOTE, wide) for panel in row) + GAP
+        top += high + BELOW + max(_height(panel.notes, NOTE, wide) for panel in row) + GAP
     yield top
 
 

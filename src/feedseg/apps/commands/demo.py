@@ -24,7 +24,7 @@ def demo(
     ] = 0,
     host: Annotated[
         str, option(MODEL, "NAME", f"The host in the picture: {', '.join(HOST_SETTINGS)}.", show_default=True)
-    ] = "clearclip",
+    ] = "naclip",
 ) -> None:
     """See what it does: draw scenes and segment them by name, without and with feedback.
 
