@@ -285,6 +285,12 @@ def test_names_of_the_large_benchmarks_need_the_data(name, tmp_path):
     file, count = {"ade20k-847": ("names.txt", 847), "context459": ("labels.txt", 459)}[name]
     write(tmp_path, "".join(f"thing {index}\n" for index in range(count)), file)
     assert load_benchmark(name, tmp_path).labels == count
+    root = tmp_path / "all" / load_benchmark(name, tmp_path).root_hint
+    root.mkdir(parents=True)
+    (tmp_path / file).rename(root / file)
+    assert load_benchmark(name, tmp_path / "all").labels == count
+    with pytest.raises(FeedsegError, match=f"the classes' names, {tmp_path}/{file}, cannot be read"):
+        load_benchmark(name, tmp_path)
 
 
 def test_a_protocol_of_ones_own_changes_single_values(tmp_path):

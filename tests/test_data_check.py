@@ -291,6 +291,27 @@ def test_the_command_says_what_is_wrong_and_exits_with_1(tmp_path, capsys):
     assert "result    1 problem\n" in out
 
 
+def test_the_same_advice_is_given_once(tmp_path, capsys):
+    root, _ = draw("voc21", tmp_path)
+    (root / "JPEGImages/2007_000033.jpg").unlink()
+    assert main(["data", "check", "voc21", str(root)]) == 1
+    out = capsys.readouterr().out
+    assert "result    2 problems" in out
+    assert out.count("→ download") == 1
+
+
+@pytest.mark.parametrize("command", [["data"], ["data", "check"], ["data", "prepare"]])
+def test_help_fits_80_columns(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*command, "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_without_a_command_there_is_one_line(capsys):
+    assert main(["data"]) == 2
+    assert capsys.readouterr().err == "feedseg: Missing command. (see feedseg data --help)\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

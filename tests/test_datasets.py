@@ -1,6 +1,7 @@
 """Samples: every data set's layout is read as computed by hand, and every broken file is named."""
 
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg import FeedsegError
+from feedseg.apps.cli import main
 from feedseg.evaluation.benchmarks import BENCHMARKS, Benchmark, load_benchmark
 from feedseg.evaluation.datasets import IGNORED, find_samples, read_stored
 from feedseg.evaluation.masks import MaskValues, read_mask
+from feedseg.evaluation.protocols import load_protocol
 from feedseg.evaluation.scenes_dataset import SEED, SIZE
+from feedseg.evaluation.toml_files import DATA, read_toml
 from feedseg.scenes import HELD_OUT
 from tiny_datasets import HEIGHT, LAYOUTS, WIDTH, draw, save_mask, save_picture, values_with
 
@@ -290,3 +294,39 @@ def test_values_have_one_meaning_each(labels, zero_is_ignored, ignore_index, val
 def test_a_benchmark_with_other_counts_is_read_all_the_same(tmp_path):
     root, _ = draw("voc21", tmp_path)
     assert len(find_samples(replace(load_benchmark("voc21"), pictures=99), root)) == 3
+
+
+DOCUMENTATION = Path(__file__).parents[1] / "docs/datasets.md"
+TOML = re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.S)
+
+
+def test_the_documentations_data_set_is_read_and_checked(tmp_path, capsys):
+    (tmp_path / "my-data.toml").write_text(TOML[0])
+    add(tmp_path, "a", np.array([[0, 1, 2, 3, 255]]))
+    benchmark = load_benchmark(tmp_path / "my-data.toml")
+    assert benchmark.vocabulary(0.1).names == ("background", "cat", "sofa", "rug")
+    assert find_samples(benchmark, None)[0].read()[1].tolist() == [[0, 1, 2, 3, IGNORED]]
+    assert main(["data", "check", str(tmp_path / "my-data.toml")]) == 0
+    assert "all is well" in capsys.readouterr().out
+
+
+def test_the_documentations_protocol_changes_what_it_says(tmp_path):
+    (tmp_path / "finer.toml").write_text(TOML[1])
+    fsa, finer = (load_protocol(name, "voc21", "clip") for name in ("fsa", str(tmp_path / "finer.toml")))
+    assert (finer.settings, finer.threshold) == (replace(fsa.settings, short_side=448), 0.25)
+    assert len(TOML) == 2
+
+
+def test_the_documentation_names_every_benchmark_its_root_and_its_count():
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for name, layout in LAYOUTS.items():
+        (row,) = [row for row in rows if f"`{name}`" in row]
+        assert f"`{layout.root}`" in row
+        assert f"| {load_benchmark_count(name)} |" in row
+    for key in ("images", "masks", "classes", "names", "background", "ignore_index", "zero_is_ignored", "split"):
+        assert any(f"`{key}`" in row.split("|")[1] for row in rows)
+
+
+def load_benchmark_count(name: str) -> int:
+    return read_toml(DATA / f"benchmarks/{name}.toml")["pictures"]

@@ -39,10 +39,12 @@ def _lines(report: Report) -> list[tuple[str, str]]:
         lines.append(("pictures", f"{report.pictures}{wanted}"))
     if report.masks_read:
         lines += [("masks", f"{report.masks_read} read"), ("values", ranges(report.values))]
+    given: set[str] = set()
     for finding in report.findings:
         lines.append(("problem" if finding.is_problem else "note", finding.text))
-        if finding.advice:
+        if finding.advice and finding.advice not in given:  # where several problems have one cure it is told once
             lines.append(("", f"→ {finding.advice}"))
+            given.add(finding.advice)
     problems = sum(finding.is_problem for finding in report.findings)
     verdict = "all is well" if not problems else "1 problem" if problems == 1 else f"{problems} problems"
     return [*lines, ("result", verdict)]

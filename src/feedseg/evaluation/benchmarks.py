@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.toml_files import DATA, Table, read_toml, suggestion
@@ -115,7 +115,7 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
         where = root or (file and file.parent)
         if where is None:
             raise FeedsegError(f"{name} takes its classes' names from {names} in the data set: give its folder (root)")
-        classes = read_names(where / names)
+        classes = read_names(_names_file(where, table.text("root_hint") or "", names))
     assert classes is not None
     benchmark = Benchmark(
         name=table.text("name") or name,
@@ -137,6 +137,13 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
     table.finish()
     _check(benchmark, place)
     return benchmark
+
+
+def _names_file(where: Path, root_hint: str, names: str) -> Path:
+    """The file of names below the root, or below a folder above it that was given instead."""
+    parts = PurePosixPath(root_hint).parts
+    roots = [where, *(where.joinpath(*parts[index:]) for index in range(len(parts)))]
+    return next((root / names for root in roots if (root / names).is_file()), where / names)
 
 
 def _check(benchmark: Benchmark, place: str) -> None:

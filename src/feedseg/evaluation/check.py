@@ -175,6 +175,7 @@ class _Examination:
         if unknown := self.meaning.unknown(values):
             self.wrong.append(mask_path)
             self.wrong_values.update(unknown)
+            return
         background = bool(self.report.benchmark.background)
         if not ((occurs >= self.meaning.first + background) & (occurs <= self.meaning.last)).any():
             self.empty.append(str(mask_path))

@@ -99,7 +99,7 @@ def wrong_values(wrong: Sequence[int], values: MaskValues) -> str:
     several += ", …" if len(wrong) > 5 else ""
     ignored = [] if values.ignore_index is None else [str(values.ignore_index)]
     ignored += ["0"] if values.zero_is_ignored else []
-    beside = f" and {' and '.join(ignored)} for what does not count" if ignored else ""
+    beside = f"; {' and '.join(ignored)} would not count" if ignored else ""
     advice = "" if values.ignore_index is not None else "; for pixels that do not count give ignore_index"
     return f"holds {several}, but classes have {values.first} to {values.last}{beside}{advice}"
 

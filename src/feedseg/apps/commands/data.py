@@ -10,7 +10,7 @@ import typer
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.benchmarks import BENCHMARKS
 
-data = typer.Typer(help="Check and prepare the data sets of the benchmarks.", no_args_is_help=True)
+data = typer.Typer(help="Check and prepare the data sets of the benchmarks.")
 
 CHECK_EXAMPLES = """Examples:
   feedseg data check voc21 VOCdevkit/VOC2012
