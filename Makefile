@@ -15,7 +15,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	touch $@
 
 demo: $(VENV)/ready
-	$(RUN)/python examples/demo.py
+	$(RUN)/feedseg demo
 
 test: $(VENV)/ready
 	$(RUN)/python -m pytest

@@ -125,8 +125,8 @@ def _head(sheet: Sheet) -> Iterator[tuple[int, list[Sequence[Entry]]]]:
     for paragraph in sheet.text:
         yield TEXT, [[Entry(paragraph)]]
     yield TEXT, [[]]
-    yield TEXT, [sheet.legend]
-    yield TEXT, [[]]
+    if sheet.legend:
+        yield TEXT, [sheet.legend, []]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
