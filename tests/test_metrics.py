@@ -121,7 +121,7 @@ def test_boundaries_agree_with_their_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     # a picture so long that the tolerance is 2.2 pixels, in blocks so that there are insides too
     truth, labels = (np.kron(rng.integers(0, 3, (2, 50)), np.ones((4, 6), np.int64)) for _ in range(2))
-    counts = boundary_counts(truth, labels, 4, IGNORED)
+    counts = boundary_counts(truth, labels.astype(np.uint8), 4, IGNORED)
     np.testing.assert_array_equal(counts, slow_boundary_counts(truth, labels, 4))
     assert (counts[1] < counts[0]).any()
     assert (counts[1] > 0).any()
@@ -149,7 +149,7 @@ def test_a_thin_open_line_is_an_outline_and_a_wide_one_is_none() -> None:
     truth[:, 200:] = 1
     perfect = truth.copy()
     truth[:, 198:202] = IGNORED
-    counts = boundary_counts(truth, perfect, 2, IGNORED)
+    counts = boundary_counts(truth, perfect.astype(np.uint8), 2, IGNORED)
     assert counts[:, 0].tolist() == counts[:, 1].tolist() == [300, 300, 300, 300]
     truth[:, 180:220] = IGNORED
     assert boundary_counts(truth, perfect, 2, IGNORED).sum() == 0

@@ -14,6 +14,8 @@ import typer
 
 from feedseg.apps.commands.data import data
 from feedseg.apps.commands.demo import demo
+from feedseg.apps.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
+from feedseg.apps.commands.evaluate import evaluate
 from feedseg.apps.commands.segment import EXAMPLES, segment
 from feedseg.apps.console import complain, explained, out_of_memory, short_warnings
 from feedseg.errors import FeedsegError
@@ -50,6 +52,7 @@ def common(
 app.command()(demo)
 app.command(epilog=EXAMPLES)(segment)
 app.add_typer(data, name="data")
+app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 
 
 @app.command()

@@ -33,7 +33,7 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int, ignore:
     """
     radius = TOLERANCE * float(np.hypot(*truth.shape))
     truth = _filled(truth, ignore, int(radius))
-    labels = np.where(truth == ignore, ignore, labels)
+    labels = np.where(truth == ignore, ignore, labels.astype(np.int64))
     true, named = _boundaries(truth, ignore), _boundaries(labels, ignore)
     counts = []
     for here, there in ((true, named), (named, true)):

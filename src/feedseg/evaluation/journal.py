@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from feedseg.errors import FeedsegError
 PATTERN = "pictures*.jsonl"
 FORMAT = 1
 Fingerprint = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Share:
     def file_name(self) -> str:
         """The journal's name, different for every share."""
         return "pictures.jsonl" if self.of == 1 else f"pictures.{self.number}-of-{self.of}.jsonl"
+
+    def of_samples(self, samples: Sequence[T]) -> Sequence[T]:
+        """The part of them that is this share's."""
+        return samples[self.number - 1 :: self.of]
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -79,6 +84,9 @@ class Failed:
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
         return {"name": self.name, "error": self.reason}
+
+    def __str__(self) -> str:
+        return self.reason if self.name in self.reason else f"{self.name}: {self.reason}"
 
 
 Outcome = Measured | Failed

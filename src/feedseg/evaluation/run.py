@@ -53,17 +53,17 @@ class Experiment:
         return len(self.vocabulary.names)
 
 
+@dataclass(frozen=True)
 class Bench:
-    """A segmenter set up for an experiment."""
+    """A segmenter that is set up for an experiment whenever it is used; several benches may share it."""
 
-    def __init__(self, segmenter: Segmenter, experiment: Experiment) -> None:
-        self.segmenter = segmenter
-        self.experiment = experiment
-        segmenter.settings = experiment.settings
+    segmenter: Segmenter
+    experiment: Experiment
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the numbers depend on, as JSON has it; not where things lie, nor how the work is shared."""
         experiment, benchmark = self.experiment, self.experiment.benchmark
+        self.segmenter.settings = experiment.settings
         settings = self.segmenter.describe()
         settings |= {"device": torch.device(str(settings["device"])).type}
         del settings["feedback"]
@@ -88,6 +88,7 @@ class Bench:
 
     def open(self, picture: Picture) -> OpenedPicture:
         """Run the tower, and wait until it has run."""
+        self.segmenter.settings = self.experiment.settings
         opened = self.segmenter.open(picture)
         if self.segmenter.reader.tower.device.type == "cuda":
             torch.cuda.synchronize(self.segmenter.reader.tower.device)
@@ -135,7 +136,7 @@ def run_share(bench: Bench, samples: Sequence[Sample], folder: Path, share: Shar
     """
     with Journal(folder, share, bench.fingerprint()) as journal:
         done = names_measured(folder)
-        mine = [sample for sample in samples[share.number - 1 :: share.of] if sample.name not in done]
+        mine = [sample for sample in share.of_samples(samples) if sample.name not in done]
         for sample, reading in read_ahead(mine, workers):
             try:
                 outcome = bench.measure(sample.name, *reading.result())

@@ -1,0 +1,122 @@
+"""`feedseg evaluate`: measure benchmarks, going on where an earlier run has stopped, and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.progress import TaskID
+
+from feedseg.apps.console import complain, console, facts, listed, plain_table, progress, show
+from feedseg.apps.experiments import Request, Task, prepare
+from feedseg.apps.shares import measure_apart, measure_here
+from feedseg.evaluation.journal import Share, names_measured, read_journals
+from feedseg.evaluation.report import write_report
+from feedseg.evaluation.report_content import Chapter
+from feedseg.evaluation.results import Result, summarise
+from feedseg.evaluation.run import CONTROL, WITH, WITHOUT
+from feedseg.evaluation.tables import percent, points
+
+SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
+
+
+def evaluate(request: Request, shards: int, share: Share | None) -> int:
+    """Measure, report, and return the exit code."""
+    tasks = prepare(request)
+    if not measure(request, tasks, shards, share):
+        return INTERRUPTED
+    results = [collect(task) for task in tasks]
+    if share is not None and any(result.missing for result in results):
+        return _end_share(tasks, results, share)
+    chapters = [
+        Chapter(task.bench, task.samples, result) for task, result in zip(tasks, results, strict=True) if result.names
+    ]
+    report = write_report(chapters, request.out) if chapters else None
+    summarise_on_screen(tasks, results, report)
+    return SOME_FAILED if any(result.missing or result.failed for result in results) else SUCCESS
+
+
+def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> bool:
+    """Measure what is missing; False if the user has stopped it."""
+    with progress(visible=True) as bar:
+        bars: dict[str, TaskID] = {}
+        for task in tasks:
+            mine = (share or Share()).of_samples(task.samples)
+            done = names_measured(task.folder)
+            bars[task.benchmark.name] = bar.add_task(
+                task.benchmark.name, total=len(mine), completed=sum(sample.name in done for sample in mine)
+            )
+
+        def heard(benchmark: str, failure: str | None) -> None:
+            bar.advance(bars[benchmark])
+            if failure is not None:
+                complain(failure)
+
+        try:
+            if shards > 1:
+                for failure in measure_apart(request, shards, heard):
+                    complain(failure)
+            else:
+                measure_here(tasks, share or Share(), request.workers, heard)
+        except KeyboardInterrupt:
+            done = sum(len(names_measured(task.folder)) for task in tasks)
+            complain(f"interrupted; {done} pictures are measured, and the same command goes on from there")
+            return False
+    return True
+
+
+def collect(task: Task) -> Result:
+    """What the journals of a benchmark come to."""
+    experiment = task.bench.experiment
+    contents = read_journals(task.folder)
+    return summarise(contents, [sample.name for sample in task.samples], [*experiment.variants], experiment.classes)
+
+
+def _end_share(tasks: Sequence[Task], results: Sequence[Result], share: Share) -> int:
+    rows = []
+    failed = False
+    for task, result in zip(tasks, results, strict=True):
+        mine = {sample.name for sample in share.of_samples(task.samples)}
+        lost = [failure for failure in result.failed if failure.name in mine]
+        failed |= bool(lost)
+        text = f"share {share} is finished; {len(result.names)} of all {result.wanted} pictures are measured in"
+        rows.append((task.benchmark.name, f"{text} {task.folder}"))
+    rows.append(("report", "put the journals of all shares into one --out, and give the same command without --shard"))
+    show(console(), facts(rows))
+    return SOME_FAILED if failed else SUCCESS
+
+
+def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report: Mapping[str, Path] | None) -> None:
+    """A short table, and where the rest is."""
+    screen = console()
+    if report is not None:
+        table = plain_table("mIoU", "without", "feedback", "gain, 95 % interval", "control", "published")
+        for task, result in zip(tasks, results, strict=True):
+            if result.names:
+                table.add_row(task.benchmark.name, *_figures(task, result))
+        for column in table.columns[1:]:
+            column.justify = "right"
+        show(screen, table)
+    rows = []
+    for task, result in zip(tasks, results, strict=True):
+        text = f"{len(result.names)} of {result.wanted} pictures"
+        if result.failed:
+            text += f"; {len(result.failed)} failed: {listed([failure.name for failure in result.failed], most=5)}"
+        if result.missing:
+            text += f"; {result.missing} not measured: give the same command again"
+        rows.append((task.benchmark.name, text))
+    rows += [] if report is None else [("report", str(report["html"])), ("", str(report["markdown"].parent))]
+    show(screen, facts(rows))
+
+
+def _figures(task: Task, result: Result) -> list[str]:
+    chapter = Chapter(task.bench, task.samples, result)
+    gain = chapter.gain(WITH)
+    control = chapter.gain(CONTROL)
+    published = chapter.published
+    return [
+        *(percent(result.variants[name].miou.value) if name in result.variants else "" for name in (WITHOUT, WITH)),
+        "" if gain is None else points(gain),
+        "" if control is None else points(control, interval=False),
+        "" if published is None else f"{published.miou:.1f}",
+    ]
