@@ -88,7 +88,8 @@ def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int
         lines.append(("there", f"{there} files that were there already, left as they are"))
     if failures:
         lines.append(("failed", f"{len(failures)} files"))
-    lines.append(("next", _next(load_benchmark(BENCHMARK_OF[name]), out)))
+    if not interrupted:
+        lines.append(("next", _next(load_benchmark(BENCHMARK_OF[name]), out)))
     show(console(), facts(lines))
     if interrupted:
         complain("interrupted; the same command goes on where this one stopped")

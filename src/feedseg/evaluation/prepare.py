@@ -6,9 +6,11 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Protocol
 
 import numpy as np
@@ -177,9 +179,11 @@ def run(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     if workers == 1:
         yield from map(attempt, jobs)
         return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
+    executor = ProcessPoolExecutor(workers, get_context("spawn"))
     try:
-        yield from executor.map(attempt, jobs, chunksize=8)
+        with _without_interrupts():
+            outcomes = executor.map(attempt, jobs, chunksize=8)
+        yield from outcomes
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -197,9 +201,17 @@ def attempt(job: Job) -> Outcome:
     return Outcome(job.target)
 
 
-def _ignore_interrupts() -> None:
-    """The parent sees Ctrl-C as well, and ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started inside never hear of Ctrl-C: their parent does, and ends them."""
+    if current_thread() is not main_thread():  # which alone is interrupted
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _save(labels: np.ndarray, target: Path) -> None:
