@@ -8,6 +8,10 @@ from feedseg.apps.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
 from feedseg.settings import HOST_SETTINGS
 
+# Of the hosts that localise at all, the one that feedback gains most with: measured on scenes 100 to 139, which are not
+# those that the demonstration begins with.
+HOST = "clearclip"
+
 
 def demo(
     out: Annotated[
@@ -23,15 +27,15 @@ def demo(
         int, option(OUTPUT, "N", "The first scene's seed; the others have the next ones.", min=0, show_default=True)
     ] = 0,
     host: Annotated[
-        str, option(MODEL, "NAME", f"The host in the picture: {', '.join(HOST_SETTINGS)}.", show_default=True)
-    ] = "naclip",
+        str, option(MODEL, "NAME", f"The host in demo.png: {', '.join(HOST_SETTINGS)}.", show_default=True)
+    ] = HOST,
 ) -> None:
     """See what it does: draw scenes and segment them by name, without and with feedback.
 
-    Needs nothing but the package: the model is in it, and there is no network. The folder gets
-      demo.png     scenes, truth and both results side by side: look at it first
-      scene-0.*    the first scene, its truth, and what `feedseg segment` would write
-    The numbers of every host are printed.
+    The model is in the package, and no network is needed. The folder gets
+      demo.png   scenes, truth and both results side by side: look at it first
+      scene-0.*  the first scene, its truth, and its results; and so on
+    The figures of every host are printed.
     """
     if host not in HOST_SETTINGS:
         raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOST_SETTINGS)}")
