@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from training.model import SIDE
 
 from feedseg.scenes import BACKGROUNDS, COLOURS, PATTERNS, SHAPES, TRAINED, Caption, Thing, caption, draw_scene
 from feedseg.vocabulary import default_templates
 
-SIDE = 64  # of the pool's scenes
-ZOOM = (1.2, 1.8)
-THINGS = 3  # at most, in one scene
-MENTIONS = 3
+ZOOM = (0.8, 1.2)
+THINGS = 4  # at most, in one scene
+MENTIONS = THINGS
 CHUNK = 500
+CLEAR = {24: 0.1, 32: 0.1, 48: 0.06, 64: 0.03, 96: 0.015}  # side of a piece: what share of it a caption may speak of
 OPEN, UNUSED = -1, -2  # what a mention leaves open; a place for a mention that a caption does not use
 VOCABULARIES = (COLOURS, PATTERNS, SHAPES)
 TEMPLATES = default_templates()
@@ -29,8 +30,8 @@ TEMPLATES = default_templates()
 class Pool:
     """N scenes as arrays."""
 
-    pictures: np.ndarray  # (N, 64, 64, 3), uint8
-    labels: np.ndarray  # (N, 64, 64), uint8
+    pictures: np.ndarray  # (N, 96, 96, 3), uint8
+    labels: np.ndarray  # (N, 96, 96), uint8
     things: np.ndarray  # (N, THINGS, 3), int8: colour, pattern, shape; UNUSED where there is none
     backgrounds: np.ndarray  # (N,), int8
 
@@ -87,19 +88,20 @@ def make_batch(pool: Pool, step: int, size: int, side: int, seed: int) -> Batch:
         labels[row] = pool.labels[index][piece][:, ::step_x]
     numbers = np.arange(THINGS + 1, dtype=np.uint8)[:, None, None]
     shares = (labels[:, None] == numbers).mean(axis=(2, 3), dtype=np.float32)  # (B, 1 + THINGS), the background first
-    clear, hinted = shares > (0.1 if side < SIDE else 0.03), shares > 0.004
+    clear, hinted = shares > CLEAR[side], shares > 0.004
     captions = []
     for index, seen in zip(chosen, clear, strict=True):
         visible = [_thing(pool.things[index, number]) for number in np.flatnonzero(seen[1:])]
-        captions.append(caption(visible, BACKGROUNDS[pool.backgrounds[index]] if seen[0] else None, rng))
+        background = BACKGROUNDS[pool.backgrounds[index]] if seen[0] else None
+        captions.append(caption(visible, background, rng, full=side == SIDE and rng.random() < 0.5))
     true = fitting(captions, pool.things[chosen], pool.backgrounds[chosen], clear)
     hint = fitting(captions, pool.things[chosen], pool.backgrounds[chosen], hinted)
     return Batch(pictures, [_wrapped(one, rng) for one in captions], true, ~hint)
 
 
 def _place(labels: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Top and left of a square piece: of four at random often the one that things fill most."""
-    places = [(int(top), int(left)) for top, left in rng.integers(SIDE - side + 1, size=(4, 2))]
+    """Top and left of a square piece: of six at random often the one that things fill most."""
+    places = [(int(top), int(left)) for top, left in rng.integers(SIDE - side + 1, size=(6, 2))]
     if side == SIDE or rng.random() < 0.25:
         return places[0]
     return max(places, key=lambda at: np.count_nonzero(labels[at[0] : at[0] + side, at[1] : at[1] + side]))

@@ -38,7 +38,8 @@ from transformers import CLIPModel
 BATCH = 128
 WARM_UP = 100  # steps
 COOL_DOWN = 0.35  # of the steps
-SIDES = ((24, 0.55), (32, 0.8), (48, 0.95), (64, 1.0))  # of the pieces in pixels, until which share of the steps
+# side of the pieces in pixels, until which share of the steps
+SIDES = ((24, 0.5), (32, 0.72), (48, 0.86), (64, 0.92), (96, 1.0))
 FORGOTTEN = 0.1  # of the words without a meaning of their own, so that unknown words do no harm
 
 
@@ -91,7 +92,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the pool, checkpoint, log and model")
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=2800)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)

@@ -79,9 +79,16 @@ class _OpenedWindow:
         mean = self.last.uniform
         return self.read(mean if self.residual is None else mean.expand_as(self.residual))
 
+    @property
+    def units(self) -> tuple[Tensor, Tensor]:
+        """Both readings at unit length."""
+        return normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
+
     def embeddings(self, text: Tensor, feedback: Feedback) -> Tensor:
-        first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
-        return feedback.reread(self.last, first, uniform, text, self.read)
+        return feedback.reread(self.last, *self.units, text, self.read)
+
+    def correspondence(self, text: Tensor, feedback: Feedback) -> Tensor:
+        return feedback.correspondence(feedback.log_probabilities(*self.units, text), slice(None))
 
 
 class Reading:
@@ -121,6 +128,11 @@ class Reading:
         if feedback is None:
             return self.first
         return torch.cat([window.embeddings(text, feedback) for window in self._windows])
+
+    @torch.inference_mode()
+    def correspondences(self, text: Tensor, feedback: Feedback) -> Tensor:
+        """F of the first pass, whole, to look at: which patches each patch is read with, (B, N, N), fp32."""
+        return torch.cat([window.correspondence(text, feedback) for window in self._windows])
 
     @torch.inference_mode()
     def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
