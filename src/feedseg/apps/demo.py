@@ -71,6 +71,7 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
     """
     started = time.monotonic()
     examples = [draw_example(number) for number in range(seed, seed + scenes)]
+    save_scenes(out, examples[:SHOWN])  # first, so that a folder that takes no files costs no time
     pairs: dict[str, Pair] = {}
     with one_thread(), progress(visible=True) as bar:
         task = bar.add_task("scenes, without and with", total=scenes * len(HOSTS) * len(READINGS))
@@ -79,8 +80,13 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
                 segment_all(examples, name, feedback, lambda: bar.advance(task)) for feedback in (False, True)
             )
             pairs[name] = plain, refined
-    picture = save(out, examples, pairs[host], host)
-    report(pairs, examples, host, picture, time.monotonic() - started)
+    for index, example in enumerate(examples[:SHOWN]):
+        for reading, outcome in zip(READINGS, pairs[host], strict=True):
+            outcome.results[index].save(out, f"scene-{example.seed}.{reading}")
+    sheet = draw_sheet(compose(examples, pairs[host], host))
+    with write_atomically(out / "demo.png") as temporary:
+        sheet.save(temporary)
+    report(pairs, examples, host, out, time.monotonic() - started)
 
 
 @contextmanager
@@ -120,21 +126,14 @@ def mean_iou_of_what_is_there(confusion: np.ndarray) -> float:
     return float(intersection_over_union(confusion)[confusion.sum(axis=1) > 0].mean())
 
 
-def save(out: Path, examples: Sequence[Example], pair: Pair, host: str) -> Path:
-    """Write the sheet, and of the scenes on it picture, truth and both results; the sheet's path."""
-    for index, example in enumerate(examples[:SHOWN]):
-        stem = f"scene-{example.seed}"
+def save_scenes(out: Path, examples: Sequence[Example]) -> None:
+    """Write pictures, and true labels as indexed PNGs in the colours of the results."""
+    for example in examples:
         truth = Image.fromarray(example.truth)
         truth.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
-        for name, image in ((stem, Image.fromarray(example.scene.picture)), (f"{stem}.truth", truth)):
-            with write_atomically(out / f"{name}.png") as temporary:
+        for end, image in (("png", Image.fromarray(example.scene.picture)), ("truth.png", truth)):
+            with write_atomically(out / f"scene-{example.seed}.{end}") as temporary:
                 image.save(temporary)
-        for reading, outcome in zip(READINGS, pair, strict=True):
-            outcome.results[index].save(out, f"{stem}.{reading}")
-    sheet = draw_sheet(compose(examples, pair, host))
-    with write_atomically(out / "demo.png") as temporary:
-        sheet.save(temporary)
-    return out / "demo.png"
 
 
 def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
@@ -217,7 +216,7 @@ def counted(examples: Sequence[Example]) -> str:
     return "1 scene" if len(examples) == 1 else f"{len(examples)} scenes"
 
 
-def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, picture: Path, seconds: float) -> None:
+def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, out: Path, seconds: float) -> None:
     """The hosts' mIoU without and with feedback, where the files are, and what to try next."""
     screen = console()
     table = plain_table("host", *(f"{reading} feedback" for reading in READINGS), "difference", "better in")
@@ -232,13 +231,12 @@ def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, pi
         row = (name, f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}", f"{better} of {len(examples)}")
         table.add_row(*(Text(cell) for cell in row), style="bold" if name == host and screen.is_terminal else "")
     show(screen, table)
-    out = picture.parent
     shown = examples[:SHOWN]
     rows = [
         ("measure", f"mIoU in percent over {seeds(examples)}"),
         ("words", understood(WORDS)),
         ("model", f"{MODEL}, on the CPU"),
-        ("done", f"{picture} in {seconds:.1f} s: look at it first"),
+        ("done", f"{out / 'demo.png'} in {seconds:.1f} s: look at it first"),
         ("beside it", f"of {seeds(shown)}: picture, truth, results of {host} without and with feedback"),
     ]
     show(screen, facts(rows))
