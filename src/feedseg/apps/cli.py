@@ -17,6 +17,8 @@ from feedseg.apps.commands.demo import demo
 from feedseg.apps.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from feedseg.apps.commands.evaluate import evaluate
 from feedseg.apps.commands.segment import EXAMPLES, segment
+from feedseg.apps.commands.sweep import EXAMPLES as SWEEP_EXAMPLES
+from feedseg.apps.commands.sweep import sweep
 from feedseg.apps.console import complain, explained, out_of_memory, short_warnings
 from feedseg.errors import FeedsegError
 
@@ -53,6 +55,7 @@ app.command()(demo)
 app.command(epilog=EXAMPLES)(segment)
 app.add_typer(data, name="data")
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
 @app.command()

@@ -99,14 +99,19 @@ def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report
         show(screen, table)
     rows = []
     for task, result in zip(tasks, results, strict=True):
-        text = f"{len(result.names)} of {result.wanted} pictures"
-        if result.failed:
-            text += f"; {len(result.failed)} failed: {listed([failure.name for failure in result.failed], most=5)}"
-        if result.missing:
-            text += f"; {result.missing} not measured: give the same command again"
-        rows.append((task.benchmark.name, text))
+        rows.append((task.benchmark.name, state_of(result)))
     rows += [] if report is None else [("report", str(report["html"])), ("", str(report["markdown"].parent))]
     show(screen, facts(rows))
+
+
+def state_of(result: Result) -> str:
+    """How many pictures were measured, and what is the matter with the others."""
+    text = f"{len(result.names)} of {result.wanted} pictures"
+    if result.failed:
+        text += f"; {len(result.failed)} failed: {listed([failure.name for failure in result.failed], most=5)}"
+    if result.missing:
+        text += f"; {result.missing} not measured: give the same command again"
+    return text
 
 
 def _figures(task: Task, result: Result) -> list[str]:

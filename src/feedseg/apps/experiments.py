@@ -16,6 +16,7 @@ from feedseg.evaluation.journal import check_fingerprint
 from feedseg.evaluation.layout import nearby_root
 from feedseg.evaluation.protocols import load_protocol
 from feedseg.evaluation.run import CONTROL, WITH, WITHOUT, Bench, Experiment, Variants
+from feedseg.evaluation.sweep import Sweep
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.controls import HostTwice
@@ -39,7 +40,7 @@ class Request:
     workers: int
     out: Path
     variants: tuple[str, ...] = (WITHOUT, WITH, CONTROL)
-    sweep: Mapping[str, FeedbackAttention] | None = None  # variants beside WITHOUT, instead of `variants`
+    sweep: Sweep | None = None  # what it compares, instead of `variants`
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def prepare(request: Request, *, visible: bool = True) -> list[Task]:
 def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
     """What is compared: by name a feedback, the control, or nothing."""
     if request.sweep is not None:
-        return {WITHOUT: None, **request.sweep}
+        assert isinstance(segmenter.feedback, FeedbackAttention)
+        return {WITHOUT: None, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
     every = {WITHOUT: None, WITH: segmenter.feedback, CONTROL: HostTwice()}
     return {name: every[name] for name in request.variants}
 

@@ -41,14 +41,14 @@ PUBLISHED_HOSTS = {
 
 
 _EXPLAINED = (
-    "mIoU is the mean over the classes that occur, from one confusion matrix over all pictures, in percent; gain is the "
-    "difference to the host without feedback, in points. In brackets: paired bootstrap 95 % intervals over pictures. The "
-    "control smooths as feedback does, but knows nothing of the words: a gain counts if it is above zero and above the "
-    "control's. Boundary F: outlines of every class, matched within 0.75 % of the picture's diagonal."
+    "mIoU is the mean over the classes that occur, from one confusion matrix over all pictures, in percent; gain is "
+    "the difference to the host without feedback, in points. In brackets: paired bootstrap 95 % intervals over "
+    "pictures. The control smooths as feedback does, but knows nothing of the words: a gain counts if it is above zero "
+    "and above the control's. Boundary F: outlines of every class, matched within 0.75 % of the picture's diagonal."
 )
 _TIMES = (
-    "Seconds are medians. Open: resizing, the tower, the proxy and the host's attention, once for all variants. What is "
-    "measured after the first variant starts from the first reading that this one has made."
+    "Seconds are medians. Open: resizing, the tower, the proxy and the host's attention, once for all variants. "
+    "Whatever is measured after the first variant starts from the first reading that this one has made."
 )
 _CLASSES = (
     "IoU in percent; a dash where a class is neither true nor named anywhere. Share: of all true pixels, in percent."

@@ -17,7 +17,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #20242c; background: #fff; max-width: 70rem; margin: 0 auto;
   padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; } h2 { margin-top: 3rem; border-bottom: 2px solid #20242c; } h3 { margin: 2rem 0 .5rem; }
-.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+.wide { overflow-x: auto; } svg { min-width: 34rem; max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #d5d9df; }
 th { border-bottom: 2px solid #6b7078; }
