@@ -1,4 +1,4 @@
-"""Tables of training/README.md: `python -m training.tables SEED0.json SEED1.json …`, files of `training.evaluate --out`.
+"""The tables of training/README.md, from files of `training.evaluate --out`: `python -m training.tables SEED0.json …`.
 
 The first file's figures in full, and of all of them what shows whether a claim is one run's luck.
 """
