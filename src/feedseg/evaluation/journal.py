@@ -122,14 +122,18 @@ class Journal:
             if not self._file.tell():
                 self._write({"journal": FORMAT, "fingerprint": fingerprint})
         except BaseException:
-            self._file.close()
+            self._close()
             raise
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._close()
+
+    def _close(self) -> None:
+        with suppress(OSError):  # every line was flushed, or its failure told
+            self._file.close()
 
     def add(self, outcome: Outcome) -> None:
         """Append a picture; once this returns, nothing that happens to the program can lose it."""

@@ -27,7 +27,7 @@ Exit code: 0 all is well, 1 some pictures failed, 2 nothing could be started,
 def evaluate(
     benchmarks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[BENCHMARKS]", help=f"Published benchmarks: {', '.join(BENCHMARKS)}."),
+        typer.Argument(metavar="BENCHMARKS", help=f"Published benchmarks: {', '.join(BENCHMARKS)}."),
     ] = None,
     data: measuring.DataRoot = None,
     dataset: Annotated[
@@ -66,8 +66,9 @@ def evaluate(
 ) -> None:
     """Measure mIoU on benchmarks, without and with feedback, and write a report.
 
-    The same command goes on where an interrupted one has stopped. The folder of the results gets report.html,
-    report.md, report.json, and a journal of every picture.
+    The same command goes on where an interrupted one has stopped.
+
+    The results' folder gets report.html, report.md, report.json, and journals.
     """
     from feedseg.apps.inputs import check_writable
 

@@ -62,10 +62,13 @@ def sweep(
     class_token: measuring.ClassToken = None,
     residual: measuring.Residual = None,
 ) -> None:
-    """Compare settings of the feedback on a benchmark, each with its interval against no feedback.
+    """Compare settings of the feedback on a benchmark, with intervals.
 
-    Every picture goes through the model once and is asked by every setting. The same command goes on where an
-    interrupted one has stopped. The folder of the results gets sweep.md, sweep.json and sweep.svg.
+    Every picture goes through the model once and is asked by every setting.
+
+    The same command goes on where an interrupted one has stopped.
+
+    The results' folder gets sweep.md, sweep.json, sweep.svg, and a journal.
     """
     from feedseg.apps.inputs import check_writable
 
