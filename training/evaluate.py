@@ -176,16 +176,16 @@ def percent(value: Interval) -> tuple[float, float, float]:
     return 100 * value.value, 100 * value.low, 100 * value.high
 
 
-def segmentation(folder: Path, count: int, short_side: int) -> dict[str, Any]:
+def segmentation(folder: Path, count: int, short_side: int, tasks: Sequence[Task]) -> dict[str, Any]:
     """mIoU of every host and task without feedback and with it, and of the host's attention applied twice."""
     scenes = draw_split(REPORTED, count)
     result: dict[str, Any] = {"scenes": count, "short side": short_side}
-    for task in TASKS:
+    for task in tasks:
         ideal = [ceiling(scene, task.truth(scene), len(task.vocabulary.names), short_side // 8) for scene in scenes]
         result[task.name] = {"ceiling": percent(iou_interval(areas(np.stack(ideal))))}
     for host, proxy in HOSTS:
-        found = measure(load_host(folder, host, proxy, short_side), scenes, COMPARED, TASKS)
-        for task in TASKS:
+        found = measure(load_host(folder, host, proxy, short_side), scenes, COMPARED, tasks)
+        for task in tasks:
             without, papers, control = (found[task.name, name] for name in COMPARED)
             result[task.name][host if proxy is None else f"{host}, {proxy}"] = {
                 "without": percent(iou_interval(without)),
@@ -203,7 +203,9 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=20, help="pictures of every combination for naming")
     parser.add_argument("--scenes", type=int, default=500, help="to segment; 0 to leave it out")
     parser.add_argument("--short-side", type=int, default=112)
+    parser.add_argument("--tasks", nargs="+", choices=[task.name for task in TASKS], help="to segment; all of them")
     options = parser.parse_args()
+    tasks = [task for task in TASKS if not options.tasks or task.name in options.tasks]
     torch.set_num_threads(1)  # more of them mostly wait for each other in so small a model
     text = open_model(options.folder).text
     figures: dict[str, Any] = {
@@ -211,7 +213,7 @@ def main() -> None:
         "retrieval among 200": retrieval(options.folder, text, 200),
     }
     if options.scenes:
-        figures["segmentation"] = segmentation(options.folder, options.scenes, options.short_side)
+        figures["segmentation"] = segmentation(options.folder, options.scenes, options.short_side, tasks)
     shown = json.dumps(figures, indent=1, default=float)
     print(shown)
     if options.out:
