@@ -181,7 +181,7 @@ def test_interrupted_by_the_user_it_ends_with_130_and_goes_on(
     assert evaluate("--dataset", dataset, "--out", "out") == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "feedseg: interrupted; 1 pictures are measured, and the same command goes on from there\n"
+    assert err == "feedseg: interrupted with 1 pictures measured; the same command goes on\n"
     monkeypatch.undo()
     assert evaluate("--dataset", dataset, "--out", Path("out").absolute()) == 0
     assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)

@@ -38,6 +38,16 @@ def evaluate(request: Request, shards: int, share: Share | None) -> int:
 
 def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> bool:
     """Measure what is missing; False if the user has stopped it."""
+    try:
+        _measure(request, tasks, shards, share)
+    except KeyboardInterrupt:
+        done = sum(len(names_measured(task.folder)) for task in tasks)
+        complain(f"interrupted with {done} pictures measured; the same command goes on")
+        return False
+    return True
+
+
+def _measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> None:
     with progress(visible=True) as bar:
         bars: dict[str, TaskID] = {}
         for task in tasks:
@@ -52,17 +62,11 @@ def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share |
             if failure is not None:
                 complain(failure)
 
-        try:
-            if shards > 1:
-                for failure in measure_apart(request, shards, heard):
-                    complain(failure)
-            else:
-                measure_here(tasks, share or Share(), request.workers, heard)
-        except KeyboardInterrupt:
-            done = sum(len(names_measured(task.folder)) for task in tasks)
-            complain(f"interrupted; {done} pictures are measured, and the same command goes on from there")
-            return False
-    return True
+        if shards == 1:
+            measure_here(tasks, share or Share(), request.workers, heard)
+            return
+        for failure in measure_apart(request, shards, heard):
+            complain(failure)
 
 
 def collect(task: Task) -> Result:

@@ -18,7 +18,7 @@ from feedseg.evaluation.run import WITH, WITHOUT, Bench
 
 EACH = 3  # pictures of every kind
 TITLES = {WITHOUT: "without feedback", WITH: "with feedback"}  # of the variants that are drawn
-WIDTH, QUALITY = 620, 80  # of a drawn picture in pixels; of the JPEG
+WIDTH, QUALITY = 480, 76  # of a drawn picture in pixels; of the JPEG
 
 
 @dataclass(frozen=True)
