@@ -42,7 +42,7 @@ def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share |
         _measure(request, tasks, shards, share)
     except KeyboardInterrupt:
         done = sum(len(names_measured(task.folder)) for task in tasks)
-        complain(f"interrupted with {done} pictures measured; the same command goes on")
+        complain(f"interrupted; pictures measured so far: {done}; the same command goes on")
         return False
     return True
 
