@@ -170,7 +170,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_integers() -> None:
 
 
 def test_interrupted_by_the_user_it_ends_with_130_and_goes_on(
-    dataset: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    dataset: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     original = shares.run_share
 
@@ -178,13 +178,14 @@ def test_interrupted_by_the_user_it_ends_with_130_and_goes_on(
         yield next(iter(original(*arguments)))  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shares, "run_share", interrupted)
-    assert evaluate("--dataset", dataset, "--out", "out") == 130
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares, "run_share", interrupted)
+        assert evaluate("--dataset", dataset, "--out", "out") == 130
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "feedseg: interrupted; pictures measured so far: 1; the same command goes on\n"
-    monkeypatch.undo()
-    assert evaluate("--dataset", dataset, "--out", Path("out").absolute()) == 0
+    assert len(journal_lines(Path("out/mine"))) == 1
+    assert evaluate("--dataset", dataset, "--out", "out") == 0
     assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)
 
 
