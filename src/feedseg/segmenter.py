@@ -29,7 +29,7 @@ from feedseg.vision.catalog import (
     SHARPNESS_BY_WIDTH,
     repository_of,
 )
-from feedseg.vision.feedback import Feedback, FeedbackAttention
+from feedseg.vision.feedback import FeedbackAttention, Rereading
 from feedseg.vision.models import Model, open_model
 from feedseg.vision.proxy import Features, Proxy, SelfProxy, open_proxy
 from feedseg.vision.reading import Reader, Reading
@@ -46,7 +46,7 @@ class Segmenter:
         self,
         model: Model,
         reader: Reader,
-        feedback: Feedback | None,
+        feedback: Rereading | None,
         settings: Settings,
         batch_size: int,
     ) -> None:
@@ -66,7 +66,7 @@ class Segmenter:
         *,
         host: str = "proxyclip",
         proxy: str | Path | Features | Proxy | None = None,
-        feedback: bool | Feedback = True,
+        feedback: bool | Rereading = True,
         settings: Settings | None = None,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
@@ -100,7 +100,7 @@ class Segmenter:
             raise FeedsegError(f"the host {host} uses no proxy; proxyclip does")
         if batch_size is not None and batch_size < 1:
             raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
-        if not isinstance(feedback, (bool, Feedback)):
+        if not isinstance(feedback, bool) and not hasattr(feedback, "reread"):
             raise FeedsegError(f"feedback is True, False or a FeedbackAttention, not {feedback!r}")
         place = choose_device(device)
         number = choose_dtype(dtype, place)

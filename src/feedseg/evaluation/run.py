@@ -27,12 +27,11 @@ from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture
 from feedseg.segmenter import OpenedPicture, Segmenter
 from feedseg.settings import Settings
-from feedseg.vision.controls import HostTwice
-from feedseg.vision.feedback import Feedback
+from feedseg.vision.feedback import Rereading
 from feedseg.vocabulary import Vocabulary, default_templates
 
 WITHOUT, WITH, CONTROL = "without", "feedback", "control"
-Variants = Mapping[str, Feedback | HostTwice | None]
+Variants = Mapping[str, Rereading | None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Bench:
     def label(self, opened: OpenedPicture, variant: str) -> np.ndarray:
         """The labels by one variant, (height, width)."""
         experiment = self.experiment
-        self.segmenter.feedback = experiment.variants[variant]  # type: ignore[assignment]
+        self.segmenter.feedback = experiment.variants[variant]
         vocabulary = experiment.vocabulary
         return label_pixels(
             opened.logits(vocabulary),
@@ -172,7 +171,7 @@ def words_hash(vocabulary: Vocabulary) -> str:
     return sha256(repr((vocabulary.background, vocabulary.classes, templates)).encode()).hexdigest()[:16]
 
 
-def described_variant(variant: Feedback | HostTwice | None) -> dict[str, Any] | None:
+def described_variant(variant: Rereading | None) -> dict[str, Any] | None:
     """What a variant is, as JSON has it."""
     if variant is None:
         return None

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -71,6 +72,16 @@ class LastAttention:
     def spread(self, patches: Tensor) -> Tensor:
         """A applied to other values for the patches, (B, N, D); the leading tokens keep theirs."""
         return attend(self.weights, torch.cat((self.values[:, : self.prefix], patches), dim=1))
+
+
+class Rereading(Protocol):
+    """What can take a feedback's place: a second reading of the patches."""
+
+    def reread(
+        self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """See `Feedback.reread`."""
+        ...
 
 
 @dataclass(frozen=True)

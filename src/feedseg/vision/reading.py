@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from feedseg.vision.attention import Host
-from feedseg.vision.feedback import Feedback, LastAttention
+from feedseg.vision.feedback import Feedback, LastAttention, Rereading
 from feedseg.vision.proxy import Proxy
 from feedseg.vision.tower import OpenBlock, Tower, normalised
 
@@ -84,7 +84,7 @@ class _OpenedWindow:
         """Both readings at unit length."""
         return normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
 
-    def embeddings(self, text: Tensor, feedback: Feedback) -> Tensor:
+    def embeddings(self, text: Tensor, feedback: Rereading) -> Tensor:
         return feedback.reread(self.last, *self.units, text, self.read)
 
     def correspondence(self, text: Tensor, feedback: Feedback) -> Tensor:
@@ -123,7 +123,7 @@ class Reading:
         return torch.cat([window.first for window in self._windows])
 
     @torch.inference_mode()
-    def embeddings(self, text: Tensor, feedback: Feedback | None) -> Tensor:
+    def embeddings(self, text: Tensor, feedback: Rereading | None) -> Tensor:
         """The patch embeddings for queries (C, E), with feedback unless it is None: (B, N, E), fp32, not normalised."""
         if feedback is None:
             return self.first
@@ -135,7 +135,7 @@ class Reading:
         return torch.cat([window.correspondence(text, feedback) for window in self._windows])
 
     @torch.inference_mode()
-    def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
+    def logits(self, text: Tensor, feedback: Rereading | None) -> Tensor:
         """Cosines of patches and queries on the host's grid: (B, C, h, w), fp32."""
         embeddings = normalize(self.embeddings(text, feedback), dim=-1)
         cosines = text.float() @ embeddings.transpose(1, 2)
