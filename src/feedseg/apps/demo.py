@@ -76,10 +76,7 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
     with one_thread(), progress(visible=True) as bar:
         task = bar.add_task("scenes, without and with", total=scenes * len(HOSTS) * len(READINGS))
         for name in HOSTS:
-            plain, refined = (
-                segment_all(examples, name, feedback, lambda: bar.advance(task)) for feedback in (False, True)
-            )
-            pairs[name] = plain, refined
+            pairs[name] = segment_all(examples, name, lambda: bar.advance(task))
     for index, example in enumerate(examples[:SHOWN]):
         for reading, outcome in zip(READINGS, pairs[host], strict=True):
             outcome.results[index].save(out, f"scene-{example.seed}.{reading}")
@@ -110,15 +107,25 @@ def draw_example(seed: int) -> Example:
     return Example(seed, scene, np.array(of_label, np.uint8)[scene.labels])
 
 
-def segment_all(examples: Sequence[Example], host: str, feedback: bool, advance: Callable[[], None]) -> Outcome:
-    """Segment all examples on the CPU, so that the figures are every machine's; `advance` is called after each."""
-    segmenter = Segmenter.load(MODEL, host=host, feedback=feedback, device="cpu")
-    results, confusions = [], []
+def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], None]) -> Pair:
+    """Segment all examples on the CPU, so that the figures are every machine's; `advance` is called for each result."""
+    segmenter = Segmenter.load(MODEL, host=host, device="cpu")
+    feedbacks = None, segmenter.feedback
+    found: tuple[list[Segmentation], list[Segmentation]] = [], []
     for example in examples:
-        results.append(segmenter(example.scene.picture, WORDS))
-        confusions.append(confusion_matrix(example.truth, results[-1].labels, len(WORDS.names)))
-        advance()
-    return Outcome(results, confusions)
+        opened = segmenter.open(example.scene.picture)
+        for results, feedback in zip(found, feedbacks, strict=True):
+            segmenter.feedback = feedback
+            results.append(opened.segment(WORDS))
+            advance()
+    plain, refined = (judge(examples, results) for results in found)
+    return plain, refined
+
+
+def judge(examples: Sequence[Example], results: Sequence[Segmentation]) -> Outcome:
+    """Results beside the truth."""
+    pairs = zip(examples, results, strict=True)
+    return Outcome(results, [confusion_matrix(one.truth, result.labels, len(WORDS.names)) for one, result in pairs])
 
 
 def mean_iou_of_what_is_there(confusion: np.ndarray) -> float:
