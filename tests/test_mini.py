@@ -5,7 +5,7 @@ import json
 import pytest
 
 import mini_guard
-from feedseg import Segmenter, Settings
+from feedseg import FeedsegError, Segmenter, Settings, Vocabulary
 from feedseg.vision.attention import HOSTS
 
 STORED = json.loads(mini_guard.FILE.read_text(encoding="utf-8"))
@@ -31,3 +31,11 @@ def test_it_brings_its_own_size_and_proxy():
     assert segmenter.provenance()["proxy"]["name"] == "self"
     assert segmenter.provenance()["model"]["name"] == "mini"
     assert segmenter.provenance()["model"]["revision"].startswith("sha256:")
+
+
+@pytest.mark.parametrize("words", [["giraffe", "red"], ["red", "a grass giraffe"]])
+def test_words_it_does_not_know_are_refused(words):
+    segmenter = Segmenter.load("mini", host="maskclip", device="cpu")
+    with pytest.raises(FeedsegError, match=r"giraffe.*nearest"):
+        segmenter.embed(Vocabulary(words))
+    assert segmenter.embed(Vocabulary(["Red", "violet planks"])).shape == (2, 128)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 Sides = tuple[int, int]  # height, width
 
@@ -23,7 +24,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.short_side < 1 or self.max_long_side < 1:
             raise ValueError("the picture's sides are at least one pixel")
-        if not self.logit_scale > 0:
+        if not (self.logit_scale > 0 and isfinite(self.logit_scale)):
             raise ValueError(f"the logit scale is a positive number, not {self.logit_scale}")
         if self.window is not None:
             if min(self.window_sides) < 1:

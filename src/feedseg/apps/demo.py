@@ -240,12 +240,16 @@ def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, ou
     show(screen, table)
     shown = examples[:SHOWN]
     rows = [
-        ("measure", f"mIoU in percent over {seeds(examples)}"),
+        ("measure", f"mIoU in percent over {seeds(examples)}, of the classes that are there"),
         ("words", understood(WORDS)),
         ("model", f"{MODEL}, on the CPU"),
         ("done", f"{out / 'demo.png'} in {seconds:.1f} s: look at it first"),
         ("beside it", f"of {seeds(shown)}: picture, truth, results of {host} without and with feedback"),
     ]
+    if any(refined.score < plain.score for plain, refined in pairs.values()):
+        rows.insert(
+            1, ("losses", "things have few patches here, and hosts that mix little pay; see training/README.md")
+        )
     show(screen, facts(rows))
     write("Your turn:")
     write(f"  {suggestion(out, shown[0])}")

@@ -189,17 +189,15 @@ class Feedback(ABC):
         """The adaptation ensemble applied to the values, by default (F A + A F + r F) v / 3: (B, N, D)."""
         if last.weights is None:  # with A the identity all terms are one
             return self._apply(log_probabilities, last.patch_values)
-        fed_back, fed_back_attended = self._apply(
-            log_probabilities, torch.cat((last.patch_values, last.attended), dim=-1)
-        ).chunk(2, dim=-1)
-        parts: dict[str, Callable[[], Tensor]] = {
-            "FA": lambda: fed_back_attended,
-            "AF": lambda: last.spread(fed_back),
-            "F": lambda: scale_rows(fed_back, last.row_sum),
-        }
+        needed = (last.patch_values, last.attended) if "FA" in self.terms else (last.patch_values,)
+        fed_back, *rest = self._apply(log_probabilities, torch.cat(needed, dim=-1)).chunk(len(needed), dim=-1)
         total = torch.zeros_like(fed_back)
-        for term in self.terms:
-            total += parts[term]()
+        if "FA" in self.terms:
+            total += rest[0]
+        if "AF" in self.terms:
+            total += last.spread(fed_back)
+        if "F" in self.terms:
+            total += scale_rows(fed_back, last.row_sum)
         return total / len(self.terms)
 
     def _apply(self, log_probabilities: Tensor, values: Tensor) -> Tensor:

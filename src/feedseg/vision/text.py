@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class TextTower(TextEmbedder):
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
         from feedseg.vocabulary import default_templates
 
+        self._check_known(words)
         templates = tuple(templates or default_templates())
         dtype = str(self._projection.weight.dtype).removeprefix("torch.")
         cache = EmbeddingCache(self.revision, templates, dtype)
@@ -93,6 +94,18 @@ class TextTower(TextEmbedder):
         if progress is not None and absent:
             progress(len(absent), len(absent))
         return torch.stack([embedding for word in words if (embedding := found[word]) is not None])
+
+    def _check_known(self, words: Sequence[str]) -> None:
+        """Complain about words that the tokenizer has no token for; CLIP's own spells every word in pieces."""
+        tokenizer = self._tokenizer
+        if tokenizer.unk_token_id in (None, tokenizer.eos_token_id, tokenizer.pad_token_id):
+            return
+        for word in words:
+            if tokenizer.unk_token_id in tokenizer(word)["input_ids"]:
+                known = sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
+                raise FeedsegError(
+                    f"the model knows {len(known)} words and not all of {word!r}; {nearest(word, known)}"
+                )
 
 
 class TextBank(TextEmbedder):
@@ -113,12 +126,17 @@ class TextBank(TextEmbedder):
             raise FeedsegError(f"{self._source} has finished text embeddings, so prompt templates cannot be chosen")
         for word in words:
             if word not in self._embeddings:
-                near = difflib.get_close_matches(word, self._embeddings, n=4, cutoff=0.3)
-                hint = f"the nearest it has are {', '.join(near)}" if near else "it has nothing like it"
                 raise FeedsegError(
-                    f"{self._source} knows {len(self._embeddings)} words and {word!r} is none of them; {hint}"
+                    f"{self._source} knows {len(self._embeddings)} words and {word!r} is none of them; "
+                    f"{nearest(word, self._embeddings)}"
                 )
         return torch.stack([self._embeddings[word] for word in words])
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known words that are spelled most like a word, as half a sentence."""
+    near = difflib.get_close_matches(word, list(known), n=4, cutoff=0.3)
+    return f"the nearest it has are {', '.join(near)}" if near else "it has nothing like it"
 
 
 def read_bank(files: Sequence[Path], source: str, revision: str) -> TextBank:
