@@ -234,6 +234,28 @@ def test_a_folder_with_other_numbers_is_refused(
     assert journal_lines(undisturbed) == before
 
 
+def test_other_pictures_of_the_same_names_are_measured_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = write_dataset(tmp_path / "one"), write_dataset(tmp_path / "other")
+    for index in range(2):  # the first two are as they were, the others change places
+        (other.parent / f"images/{2 + index}.png").write_bytes((one.parent / f"images/{3 - index}.png").read_bytes())
+    assert evaluate("--dataset", one, "--out", "out") == 0
+    assert evaluate("--dataset", other, "--out", "out") == 0
+    assert [line["name"] for line in journal_lines(Path("out/mine"))] == ["0", "1", "2", "2", "3", "3"]
+    assert evaluate("--dataset", other, "--out", "apart") == 0
+    figures, expected = (json.loads(Path(out, "report.json").read_text())["benchmarks"][0] for out in ("out", "apart"))
+    assert figures["variants"] == expected["variants"]
+    assert figures["by_picture"] == expected["by_picture"]
+    assert evaluate("--dataset", one, "--out", "out") == 0  # whose figures are still there
+    assert len(journal_lines(Path("out/mine"))) == 6
+    assert json.loads(Path("out/report.json").read_text())["benchmarks"][0]["variants"] != expected["variants"]
+
+    one.parent.joinpath("images").rename(one.parent / "i")
+    one.write_text(one.read_text().replace("images/{id}", "i/{id}"))
+    capsys.readouterr()
+    assert evaluate("--dataset", one, "--out", "out") == 2
+    assert "benchmark.images was images/{id}.png, now i/{id}.png" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -10,7 +10,7 @@ from rich.progress import TaskID
 from feedseg.apps.console import complain, console, facts, listed, plain_table, progress, show
 from feedseg.apps.experiments import Request, Task, prepare
 from feedseg.apps.shares import measure_apart, measure_here
-from feedseg.evaluation.journal import Share, names_measured, read_journals
+from feedseg.evaluation.journal import Share, identity, measured_already, read_journals
 from feedseg.evaluation.report import write_report
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.results import Result, summarise
@@ -41,7 +41,7 @@ def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share |
     try:
         _measure(request, tasks, shards, share)
     except KeyboardInterrupt:
-        done = sum(len(names_measured(task.folder)) for task in tasks)
+        done = sum(len(measured_already(task.folder)) for task in tasks)
         complain(f"interrupted; pictures measured so far: {done}; the same command goes on")
         return False
     return True
@@ -52,9 +52,9 @@ def _measure(request: Request, tasks: Sequence[Task], shards: int, share: Share 
         bars: dict[str, TaskID] = {}
         for task in tasks:
             mine = (share or Share()).of_samples(task.samples)
-            done = names_measured(task.folder)
+            done = measured_already(task.folder)
             bars[task.benchmark.name] = bar.add_task(
-                task.benchmark.name, total=len(mine), completed=sum(sample.name in done for sample in mine)
+                task.benchmark.name, total=len(mine), completed=sum(identity(sample) in done for sample in mine)
             )
 
         def heard(benchmark: str, failure: str | None) -> None:
@@ -73,7 +73,9 @@ def collect(task: Task) -> Result:
     """What the journals of a benchmark come to."""
     experiment = task.bench.experiment
     contents = read_journals(task.folder)
-    return summarise(contents, [sample.name for sample in task.samples], [*experiment.variants], experiment.classes)
+    return summarise(
+        contents, [identity(sample) for sample in task.samples], [*experiment.variants], experiment.classes
+    )
 
 
 def _end_share(tasks: Sequence[Task], results: Sequence[Result], share: Share) -> int:

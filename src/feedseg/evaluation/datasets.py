@@ -25,6 +25,11 @@ class Sample(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How large its files are, bytes: with the name they tell which picture it is. () where it is drawn."""
+        ...
+
     def read(self) -> tuple[Picture, np.ndarray]:
         """The picture, and the class of every pixel, (height, width), int32, IGNORED where it does not count.
 
@@ -41,6 +46,7 @@ class FileSample:
     image: Path
     mask: Path
     values: MaskValues
+    sizes: tuple[int, int]  # of the picture's and the mask's file when they were found, bytes
 
     def read(self) -> tuple[Picture, np.ndarray]:
         """See `Sample`."""
@@ -76,14 +82,14 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
     except FeedsegError as error:
         raise FeedsegError(f"{error}; {advice}") from error
     values = MaskValues.of(benchmark)
-    samples = [FileSample(one, benchmark.image(folder, one), benchmark.mask(folder, one), values) for one in ids]
-    for what, paths in (
-        ("pictures", [sample.image for sample in samples]),
-        ("masks", [sample.mask for sample in samples]),
-    ):
+    images, masks = ([path(folder, one) for one in ids] for path in (benchmark.image, benchmark.mask))
+    for what, paths in (("pictures", images), ("masks", masks)):
         if lost := [path for path in paths if not path.is_file()]:
             raise FeedsegError(f"{len(lost)} of {len(ids)} {what} are missing, the first is {lost[0]}; {advice}")
-    return list(samples)
+    return [
+        FileSample(one, image, mask, values, (image.stat().st_size, mask.stat().st_size))
+        for one, image, mask in zip(ids, images, masks, strict=True)
+    ]
 
 
 def read_stored(path: Path) -> Picture:

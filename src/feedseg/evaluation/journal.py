@@ -13,16 +13,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 
 from feedseg.errors import FeedsegError
 
 PATTERN = "pictures*.jsonl"
-FORMAT = 1
+FORMAT = 2
 Fingerprint = Mapping[str, Any]
 T = TypeVar("T")
+Identity = tuple[str, tuple[int, ...]]  # a picture's name, and how large its files are
+
+
+class Identified(Protocol):
+    """A picture, or what became of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+
+def identity(one: Identified) -> Identity:
+    """Which picture it is: another one of the same name, as below another root, hardly has the same sizes too."""
+    return one.name, one.sizes
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class Measured:
     """What one picture contributes: integers that can be added up in any order."""
 
     name: str
+    sizes: tuple[int, ...]  # of its files, bytes: the picture and its mask; () where it was drawn
     pixels: Mapping[str, np.ndarray]  # variant -> (n, 3): true class, label, how many pixels; zeros left out
     boundaries: Mapping[str, np.ndarray]  # variant -> (n, 5): class, the four rows of `boundary_counts`; zeros left out
     seconds: Mapping[str, float]  # "open" and every variant
@@ -62,7 +79,7 @@ class Measured:
             for kind in ("pixels", "boundaries")
         }
         seconds = {part: round(value, 6) for part, value in self.seconds.items()}
-        return {"name": self.name, **arrays, "seconds": seconds, "memory": self.memory}
+        return {"name": self.name, "sizes": [*self.sizes], **arrays, "seconds": seconds, "memory": self.memory}
 
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> Measured:
@@ -71,7 +88,8 @@ class Measured:
         def arrays(kind: str, columns: int) -> dict[str, np.ndarray]:
             return {name: np.array(rows, np.int64).reshape(-1, columns) for name, rows in line[kind].items()}
 
-        return cls(line["name"], arrays("pixels", 3), arrays("boundaries", 5), line["seconds"], line["memory"])
+        pixels, boundaries = arrays("pixels", 3), arrays("boundaries", 5)
+        return cls(line["name"], tuple(line["sizes"]), pixels, boundaries, line["seconds"], line["memory"])
 
 
 @dataclass(frozen=True)
@@ -79,11 +97,12 @@ class Failed:
     """A picture that could not be measured, and why; it is tried again the next time."""
 
     name: str
+    sizes: tuple[int, ...]  # as `Measured` has them
     reason: str
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
-        return {"name": self.name, "error": self.reason}
+        return {"name": self.name, "sizes": [*self.sizes], "error": self.reason}
 
     def __str__(self) -> str:
         return self.reason if self.name in self.reason else f"{self.name}: {self.reason}"
@@ -96,8 +115,8 @@ Outcome = Measured | Failed
 class Contents:
     """What the journals of a folder hold."""
 
-    measured: dict[str, Measured] = field(default_factory=dict)
-    failed: dict[str, Failed] = field(default_factory=dict)
+    measured: dict[Identity, Measured] = field(default_factory=dict)
+    failed: dict[Identity, Failed] = field(default_factory=dict)
 
 
 class Journal:
@@ -157,22 +176,26 @@ def read_journals(folder: Path) -> Contents:
     for path in sorted(folder.glob(PATTERN)):
         for line in _read(path):
             try:
-                outcome = Failed(line["name"], line["error"]) if "error" in line else Measured.from_json(line)
-            except (KeyError, TypeError, ValueError) as error:
+                outcome = _failed(line) if "error" in line else Measured.from_json(line)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise _damaged(path) from error
             if isinstance(outcome, Measured):
-                contents.measured.setdefault(outcome.name, outcome)
+                contents.measured.setdefault(identity(outcome), outcome)
             else:
-                contents.failed[outcome.name] = outcome
-    for name in contents.measured:
-        contents.failed.pop(name, None)
+                contents.failed[identity(outcome)] = outcome
+    for one in contents.measured:
+        contents.failed.pop(one, None)
     return contents
 
 
-def names_measured(folder: Path) -> set[str]:
+def measured_already(folder: Path) -> set[Identity]:
     """The pictures that need not be measured again."""
     lines = (line for path in folder.glob(PATTERN) for line in _read(path))
-    return {line["name"] for line in lines if "error" not in line}
+    return {(line["name"], tuple(line["sizes"])) for line in lines if "error" not in line}
+
+
+def _failed(line: Mapping[str, Any]) -> Failed:
+    return Failed(line["name"], tuple(line["sizes"]), line["error"])
 
 
 def check_fingerprint(folder: Path, fingerprint: Fingerprint) -> None:
@@ -215,9 +238,20 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise FeedsegError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
-        return [json.loads(line) for line in content.split(b"\n")[1:-1]]
+        lines = [json.loads(line) for line in content.split(b"\n")[1:-1]]
     except ValueError as error:
         raise _damaged(path) from error
+    if not all(map(_is_of_a_picture, lines)):
+        raise _damaged(path)
+    return lines
+
+
+def _is_of_a_picture(line: object) -> bool:
+    """Whether it says which picture it is about, and why that one failed, if it did."""
+    if not isinstance(line, dict) or not isinstance(line.get("name"), str):
+        return False
+    sizes = line.get("sizes")
+    return isinstance(sizes, list) and all(type(size) is int for size in sizes) and type(line.get("error", "")) is str
 
 
 def _fingerprint(path: Path) -> Fingerprint | None:
@@ -236,6 +270,8 @@ def _fingerprint(path: Path) -> Fingerprint | None:
         raise _damaged(path) from error
     if written != FORMAT:
         raise FeedsegError(f"{path} was written by another version of feedseg: give another --out")
+    if not isinstance(fingerprint, dict):
+        raise _damaged(path)
     return fingerprint
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from feedseg.evaluation.bootstrap import Interval, PictureAreas, gain_interval, iou_interval
 from feedseg.evaluation.boundaries import mean_boundary_score
-from feedseg.evaluation.journal import Contents, Failed, Measured, total
+from feedseg.evaluation.journal import Contents, Failed, Identity, Measured, total
 from feedseg.evaluation.metrics import (
     class_accuracy,
     intersection_over_union,
@@ -91,21 +91,21 @@ class Result:
         return gain_interval(self.variants[variant].areas, self.variants[over].areas)
 
 
-def summarise(contents: Contents, wanted: Sequence[str], variants: Sequence[str], classes: int) -> Result:
+def summarise(contents: Contents, wanted: Sequence[Identity], variants: Sequence[str], classes: int) -> Result:
     """The result for the pictures that are wanted; journals may hold more.
 
     Args:
-        wanted: the pictures' names, in the benchmark's order.
+        wanted: the pictures, in the benchmark's order.
         variants: their names.
         classes: how many labels there are.
     """
-    measured = [contents.measured[name] for name in wanted if name in contents.measured]
+    measured = [contents.measured[one] for one in wanted if one in contents.measured]
     parts = [*variants] if not measured else [*measured[0].seconds]
     memory = [one.memory for one in measured if one.memory is not None]
     return Result(
         wanted=len(wanted),
         names=tuple(one.name for one in measured),
-        failed=tuple(contents.failed[name] for name in wanted if name in contents.failed),
+        failed=tuple(contents.failed[one] for one in wanted if one in contents.failed),
         variants={variant: _variant(measured, variant, classes) for variant in variants},
         seconds={part: float(np.median([one.seconds[part] for one in measured])) for part in parts if measured},
         memory=max(memory, default=None),

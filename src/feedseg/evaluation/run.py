@@ -20,7 +20,16 @@ from feedseg.errors import FeedsegError, first_line
 from feedseg.evaluation.benchmarks import Benchmark
 from feedseg.evaluation.boundaries import boundary_counts
 from feedseg.evaluation.datasets import Sample
-from feedseg.evaluation.journal import Failed, Journal, Measured, Outcome, Share, names_measured, sparse
+from feedseg.evaluation.journal import (
+    Failed,
+    Journal,
+    Measured,
+    Outcome,
+    Share,
+    identity,
+    measured_already,
+    sparse,
+)
 from feedseg.evaluation.masks import IGNORED
 from feedseg.evaluation.metrics import confusion_matrix
 from feedseg.labelling import label_pixels
@@ -69,6 +78,7 @@ class Bench:
         return {
             "benchmark": {
                 "name": benchmark.name,
+                "images": benchmark.images,
                 "masks": benchmark.masks,
                 "split": benchmark.split,
                 "zero_is_ignored": benchmark.zero_is_ignored,
@@ -108,8 +118,8 @@ class Bench:
             experiment.smallest_area,
         )[0]
 
-    def measure(self, name: str, picture: Picture, truth: np.ndarray) -> Measured:
-        """One picture by every variant."""
+    def measure(self, sample: Sample, picture: Picture, truth: np.ndarray) -> Measured:
+        """One picture, as the sample was read, by every variant."""
         classes = self.experiment.classes
         start = time.perf_counter()
         opened = self.open(picture)
@@ -125,7 +135,8 @@ class Bench:
                 counts = boundary_counts(truth, labels, classes, IGNORED)
                 present = np.flatnonzero(counts.any(axis=0))
                 boundaries[variant] = np.column_stack((present, counts[:, present].T))
-        return Measured(name, pixels, boundaries, seconds, peak_memory(self.segmenter.reader.tower.device))
+        memory = peak_memory(self.segmenter.reader.tower.device)
+        return Measured(sample.name, sample.sizes, pixels, boundaries, seconds, memory)
 
 
 def run_share(bench: Bench, samples: Sequence[Sample], folder: Path, share: Share, workers: int) -> Iterator[Outcome]:
@@ -134,13 +145,13 @@ def run_share(bench: Bench, samples: Sequence[Sample], folder: Path, share: Shar
     A picture that cannot be read or measured is an outcome of its own and never the end.
     """
     with Journal(folder, share, bench.fingerprint()) as journal:
-        done = names_measured(folder)
-        mine = [sample for sample in share.of_samples(samples) if sample.name not in done]
+        done = measured_already(folder)
+        mine = [sample for sample in share.of_samples(samples) if identity(sample) not in done]
         for sample, reading in read_ahead(mine, workers):
             try:
-                outcome = bench.measure(sample.name, *reading.result())
+                outcome = bench.measure(sample, *reading.result())
             except Exception as error:  # decoders are many, and so is what they raise
-                outcome = Failed(sample.name, reason(error))
+                outcome = Failed(sample.name, sample.sizes, reason(error))
             journal.add(outcome)
             yield outcome
 

@@ -22,6 +22,11 @@ class SceneSample:
     classes: tuple[str, ...]  # the words of the labels
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """There are no files."""
+        return ()
+
+    @property
     def name(self) -> str:
         """A name that sorts."""
         return f"scene-{self.index:05d}"
