@@ -129,6 +129,9 @@ def test_scenes_ask_for_what_scenes_show():
 def test_scenes_are_seen_as_the_bundled_model_sees_pictures(protocol):
     ours = load_protocol(protocol, "scenes", "clip").settings
     own = CARDS["mini"].settings
+    theirs = load_protocol(protocol, "mine", "clip")
+    scale = " and scale" if ours.logit_scale != theirs.settings.logit_scale else ""
+    assert load_protocol(protocol, "scenes", "clip").name == f"{theirs.name}, with sizes{scale} for mini"
     assert own is not None
     assert (ours.short_side, ours.window, ours.logit_scale) == (own.short_side, own.window, own.logit_scale)
 
@@ -193,6 +196,11 @@ def test_a_word_in_background_and_class_is_told_on_loading(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        *(
+            (OWN + f"name = {name!r}", "a folder is called by the name")
+            for name in ("../esc", ".", "..", "A/b", "a\\b")
+        ),
+        *((OWN + f"name = {name!r}", "a folder is called by the name") for name in ("a:b", "a.", "a ", ".a", "/a")),
         (OWN + "images = 3", "is not TOML"),
         (OWN + "split = 3", "split must be a text"),
         (OWN + 'split = " "', "split is empty"),

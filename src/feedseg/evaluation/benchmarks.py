@@ -21,6 +21,7 @@ BENCHMARKS = (
 )
 LARGEST_VALUE = 65535  # of a mask of 16 bits
 Words = tuple[str, ...]
+_FOLDER = re.compile(r"""(?!\.)[^\x00-\x1f/\\:*?"<>|]+(?<![. ])""")  # what every system takes for a folder's name
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ def _names_file(where: Path, root_hint: str, names: str) -> Path:
 
 
 def _check(benchmark: Benchmark, place: str) -> None:
+    if not _FOLDER.fullmatch(benchmark.name):
+        raise FeedsegError(f"{place}: a folder is called by the name, so it cannot be {benchmark.name!r}")
     if benchmark.zero_is_ignored and benchmark.background:
         raise FeedsegError(f"{place}: value 0 is either the background or ignored (zero_is_ignored), not both")
     if not benchmark.is_drawn and benchmark.images == benchmark.masks:

@@ -1,6 +1,7 @@
 """Protocols as data: the sizes, windows, scale and threshold that a published evaluation uses on a benchmark.
 
-Each is a TOML file in `feedseg/data/protocols`: values for every benchmark, and a table with those that differ on one.
+Each is a TOML file in `feedseg/data/protocols`: values for every benchmark, and a table with those that differ on one,
+with a name of its own where they are not the paper's.
 A user's own file says in `base` which published one it changes, "fsa" unless told otherwise, and may give the same
 keys: short_side, max_long_side, window, stride, logit_scale, threshold, smallest_area.
 """
@@ -33,7 +34,7 @@ PROTOCOL_OF_HOST = {
 class Protocol:
     """How a benchmark is evaluated; class names and prompt templates are the benchmark's and the vocabulary's."""
 
-    name: str  # "FSA", or the user's file
+    name: str  # "FSA", what it is called on this benchmark, or the user's file
     settings: Settings
     threshold: float  # pixels whose best class is less probable become background
     smallest_area: float | None  # classes with a smaller part of all pixels that are not background vanish
@@ -71,7 +72,7 @@ def load_protocol(name_or_file: str, benchmark: str, host: str) -> Protocol:
     base = table.text("base") or "fsa"
     own = _values(table, benchmark)
     _, values = _published_values(PROTOCOL_OF_HOST.get(host, base) if base == HOST else base, benchmark)
-    return _protocol(table.text("name") or name, values | own, name)
+    return _protocol(own.pop("name", name), values | own, name)
 
 
 def published(benchmark: str) -> list[Published]:
@@ -89,12 +90,13 @@ def _published_values(name: str, benchmark: str) -> tuple[str, dict[str, Any]]:
         own = "one of your own is a file that ends in .toml"
         raise FeedsegError(f"there is no protocol {name!r} ({own}){suggestion(name, (*PROTOCOLS, HOST))}")
     table = Table(read_toml(DATA / f"protocols/{name}.toml"), name)
-    return table.text("name") or name, _values(table, benchmark)
+    values = _values(table, benchmark)
+    return values.pop("name", name), values
 
 
 def _values(table: Table, benchmark: str) -> dict[str, Any]:
-    """The values for every benchmark, and over them those of the benchmark's own table."""
-    for key in ("name", "base", "source"):
+    """The values for every benchmark, and over them those of the benchmark's own table, its name too."""
+    for key in ("base", "source"):
         table.text(key)
     tables = {key: value for key, value in table.values.items() if isinstance(value, dict)}
     for key in tables:
@@ -110,6 +112,7 @@ def _values(table: Table, benchmark: str) -> dict[str, Any]:
 
 def _numbers(table: Table) -> dict[str, Any]:
     values = {
+        "name": table.text("name"),
         "short_side": table.integer("short_side", least=1),
         "max_long_side": table.integer("max_long_side", least=1),
         "window": _sides(table, "window"),
