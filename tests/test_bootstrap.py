@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from feedseg.evaluation.bootstrap import PictureAreas, gain_interval, iou_interval
+from feedseg.evaluation.bootstrap import PictureAreas, few_note, gain_interval, iou_interval
 from feedseg.evaluation.metrics import intersection_and_union, mean_iou
+from feedseg.evaluation.tables import points, signed, with_interval
 
 
 def confusions(seed: int, pictures: int, classes: int) -> np.ndarray:
@@ -66,6 +67,21 @@ def test_the_same_draws_every_time_and_no_gain_over_oneself() -> None:
     assert iou_interval(one) == iou_interval(one)
     gain = gain_interval(one, one)
     assert (gain.value, gain.low, gain.high) == (0, 0, 0)
+
+
+def test_one_picture_has_a_value_and_no_interval() -> None:
+    one, other = confusions(1, 1, 4) + 1, confusions(2, 1, 4) + 1
+    gain = gain_interval(areas(one), areas(other))
+    assert gain.value == pytest.approx(mean_iou(one[0]) - mean_iou(other[0]))
+    assert np.isnan([gain.low, gain.high]).all()
+    assert points(gain) == f"{signed(gain.value)} [–]"
+    assert with_interval(iou_interval(areas(one))) == f"{100 * mean_iou(one[0]):.1f} [–]"
+
+
+def test_few_pictures_are_said_to_be_few() -> None:
+    assert few_note(20) is None
+    assert "19 pictures are too few" in (few_note(19) or "")
+    assert "no interval" in (few_note(1) or "")
 
 
 def test_nothing_measured_gives_no_number() -> None:

@@ -7,7 +7,9 @@ import signal
 import sys
 import time
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +20,9 @@ from feedseg.apps.cli import main
 from feedseg.evaluation import report_pictures
 from feedseg.evaluation.benchmarks import load_benchmark
 from feedseg.evaluation.datasets import find_samples
+from feedseg.evaluation.journal import Journal, Outcome, Share
 from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.evaluation.run import read_ahead
+from feedseg.evaluation.run import Bench, Experiment, read_ahead
 from feedseg.vision.controls import HostTwice
 from measuring import CLASSES, QUICK, evaluate, journal_lines, matrices, write_dataset
 
@@ -189,6 +192,75 @@ def test_interrupted_by_the_user_it_ends_with_130_and_goes_on(
     assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_disk_that_is_full_in_the_middle_ends_it_with_1_and_it_goes_on(
+    dataset: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = Journal.add
+
+    def add(self: Journal, outcome: Outcome) -> None:
+        if outcome.name == "2":
+            self._file.close()
+            self._file = Path("/dev/full").open("r+b")  # noqa: SIM115 -- the journal closes it
+        original(self, outcome)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "add", add)
+        assert evaluate("--dataset", dataset, "--out", "out") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "No space left on device; pictures measured so far: 2; the same command goes on\n" in err
+    assert err.count("\n") == 1
+    Path("out/report.json").mkdir()  # and what takes no report is told without losing the figures
+    assert evaluate("--dataset", dataset, "--out", "out") == 1
+    out, err = capsys.readouterr()
+    assert "4 of 4 pictures" in out
+    assert "report.json: Is a directory; what was measured is safe, and the same command writes the report" in err
+    assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_share_that_fails_is_told_while_others_are_still_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = get_context("fork")
+    told = context.Event()
+    heard: list[object] = []
+
+    def work(_request: object, share: Share, _threads: int, mouth: Connection) -> None:
+        if share.number == 1:
+            mouth.send(("error", "broken"))
+            return
+        mouth.send(("picture", "told in time" if told.wait(20) else "too late", None))
+        mouth.send(("end",))
+
+    def lost(text: str) -> None:
+        heard.append(text)
+        told.set()
+
+    monkeypatch.setattr(shares, "get_context", lambda _: context)
+    monkeypatch.setattr(shares, "_work", work)
+    request = SimpleNamespace(options={"device": "cpu"})
+    shares.measure_apart(request, 2, lambda *said: heard.append(said), lost)  # type: ignore[arg-type]
+    assert heard == ["share 1/2: broken", ("told in time", None)]
+
+
+def test_benches_leave_the_segmenter_and_each_other_alone(dataset: Path) -> None:
+    segmenter = Segmenter.load("mini", device="cpu")
+    before = dict(vars(segmenter))
+    benchmark = load_benchmark(dataset)
+    benches = [
+        Bench(segmenter, Experiment(benchmark, "own", benchmark.vocabulary(), settings, None, {"control": HostTwice()}))
+        for settings in (Settings(short_side=48, window=None), Settings(short_side=64, window=None))
+    ]
+    prints = [bench.fingerprint() for bench in benches]
+    (sample,) = find_samples(benchmark, None, limit=1)
+    measured = [bench.measure(sample, *sample.read()) for bench in (*benches, *benches)]
+    assert vars(segmenter) == before
+    assert [bench.fingerprint() for bench in benches] == prints
+    assert prints[0]["settings"] != prints[1]["settings"]
+    first, second, again, _ = (one.pixels["control"].tolist() for one in measured)
+    assert first == again != second
+
+
 def test_a_broken_picture_is_told_counted_and_tried_again(
     tmp_path: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +333,7 @@ def test_other_pictures_of_the_same_names_are_measured_anew(tmp_path: Path, caps
     [
         ((), "say what to measure on"),
         (("scenes", "scenes"), "more than once"),
+        (("scenes", "--dataset", "Scenes.toml"), "the benchmark scenes is asked for more than once"),
         (("scene",), "did you mean 'scenes'"),
         (("voc21",), "voc21 needs its data"),
         (("scenes", "--shard", "0/3"), "--shard is a share such as 2/8"),
@@ -280,6 +353,7 @@ def test_other_pictures_of_the_same_names_are_measured_anew(tmp_path: Path, caps
 def test_what_cannot_be_started_is_told_in_one_line(
     arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("Scenes.toml").write_text('images = "i/{id}.png"\nmasks = "m/{id}.png"\nclasses = ["cat", "dog"]')
     Vocabulary(["cat", "dog"]).write("few.txt")
     Vocabulary(CLASSES, background=["wall"]).write("background.txt")
     assert evaluate(*arguments) == 2
@@ -311,6 +385,8 @@ def test_data_are_found_at_the_root_and_below_it(tmp_path: Path) -> None:
     split = root / "ImageSets/Segmentation/val.txt"
     split.parent.mkdir(parents=True)
     split.write_text(names)
+    Vocabulary([*CLASSES, *(f"striped {word}" for word in CLASSES[2:6])]).write("words.txt")  # which the model knows
+    words = ("--vocabulary", "words.txt", "--threshold", 0.1)
     for place in (root, tmp_path / "kit"):
-        assert evaluate("voc21", "--data", place, "--no-feedback", "--out", "out") == 0
+        assert evaluate("voc21", "--data", place, "--no-feedback", "--out", "out", *words) == 0
     assert len(journal_lines(Path("out/voc21"))) == 2

@@ -156,6 +156,44 @@ def test_the_page_is_whole_holds_its_pictures_and_needs_nothing_else(out: Path, 
     assert "viewport" in content
 
 
+def test_a_picture_that_is_lost_later_costs_nothing_but_its_panel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset, out = write_dataset(tmp_path / "photos", 2), tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_pictures, "EACH", 1)
+        assert evaluate("--dataset", dataset, "--limit", 1, "--out", out) == 0
+        lost = tmp_path / "photos/images/0.png"
+        lost.write_bytes(bytes(lost.stat().st_size))  # or it would be measured anew
+        (out / "report.json").unlink()
+        (out / "report.md").unlink()
+        capsys.readouterr()
+        assert evaluate("--dataset", dataset, "--out", out) == 1
+    told, err = capsys.readouterr()
+    assert err.startswith(f"feedseg: mine: 0 could not be drawn: {lost}")
+    assert err.count("\n") == 1
+    assert "2 of 2 pictures" in told
+    assert json.loads((out / "report.json").read_text())["benchmarks"][0]["pictures"]["measured"] == 2
+    assert "mIoU" in (out / "report.md").read_text()
+    page = Page()
+    page.feed((out / "report.html").read_text())
+    assert f"could not be drawn: {lost}" in page.text
+    assert len(page.references) == 3  # truth, without and with feedback, of the other one
+
+
+def test_one_picture_claims_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = write_dataset(tmp_path / "photos", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_pictures, "EACH", 0)
+        assert evaluate("--dataset", dataset, "--out", tmp_path / "out") == 0
+    assert "[–]" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "out/report.json").read_text())["benchmarks"][0]
+    assert figures["gains"]["feedback"]["low"] is None
+    for page in ("report.md", "report.html"):
+        assert "One picture has no interval." in (tmp_path / "out" / page).read_text()
+    assert "nan" not in (tmp_path / "out/report.html").read_text().lower().replace("nano", "")
+
+
 def test_names_cannot_break_out_of_tables() -> None:
     table = Table("a <b>", ("x|y", "n"), [("<script>|*", "1.0"), ("b", "−2.0 [−3.0, +1.0]")], "1 < 2")
     assert "\\<script\\>\\|\\*" in table.markdown()

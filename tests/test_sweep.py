@@ -46,6 +46,12 @@ def test_a_grid_has_all_with_all() -> None:
     assert len(set(found.values())) == 5
 
 
+def test_no_value_is_lost_for_being_near_another() -> None:
+    found = Sweep({"lambda": (2.0000001, 2.0000002, 2.5)}).settings(USUAL)
+    assert list(found) == ["default", "lambda 2.0000001", "lambda 2.0000002", "lambda 2.5"]
+    assert [one.sharpness for one in found.values()] == [3.0, 2.0000001, 2.0000002, 2.5]
+
+
 def test_values_that_cannot_be_are_told() -> None:
     with pytest.raises(FeedsegError, match=r"^--p 2: keep is a share"):
         Sweep({"p": (2.0,)}).settings(USUAL)

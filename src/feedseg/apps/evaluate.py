@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from rich.progress import TaskID
 
 from feedseg.apps.console import complain, console, facts, listed, plain_table, progress, show
 from feedseg.apps.experiments import Request, Task, prepare
 from feedseg.apps.shares import measure_apart, measure_here
-from feedseg.evaluation.journal import Share, identity, measured_already, read_journals
-from feedseg.evaluation.report import write_report
+from feedseg.errors import FeedsegError
+from feedseg.evaluation.bootstrap import few_note
+from feedseg.evaluation.journal import JournalError, Share, identity, measured_already, read_journals
+from feedseg.evaluation.report import Written, write_report
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.results import Result, summarise
 from feedseg.evaluation.run import CONTROL, WITH, WITHOUT
 from feedseg.evaluation.tables import percent, points
 
 SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
+T = TypeVar("T")
 
 
 def evaluate(request: Request, shards: int, share: Share | None) -> int:
     """Measure, report, and return the exit code."""
     tasks = prepare(request)
-    if not measure(request, tasks, shards, share):
-        return INTERRUPTED
+    if stopped := measure(request, tasks, shards, share):
+        return stopped
     results = [collect(task) for task in tasks]
     if share is not None and any(result.missing for result in results):
         return _end_share(tasks, results, share)
     chapters = [
         Chapter(task.bench, task.samples, result) for task, result in zip(tasks, results, strict=True) if result.names
     ]
-    report = write_report(chapters, request.out) if chapters else None
+    report = written(lambda: write_report(chapters, request.out)) if chapters else None
+    for failure in report.undrawn if report else ():
+        complain(failure)
     summarise_on_screen(tasks, results, report)
-    return SOME_FAILED if any(result.missing or result.failed for result in results) else SUCCESS
+    if any(result.missing or result.failed for result in results) or report is None or report.undrawn:
+        return SOME_FAILED
+    return SUCCESS
 
 
-def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> bool:
-    """Measure what is missing; False if the user has stopped it."""
+def measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> int:
+    """Measure what is missing; returns SUCCESS, or the exit code where the user or a full disk has stopped it."""
     try:
         _measure(request, tasks, shards, share)
     except KeyboardInterrupt:
-        done = sum(len(measured_already(task.folder)) for task in tasks)
-        complain(f"interrupted; pictures measured so far: {done}; the same command goes on")
-        return False
-    return True
+        why, code = "interrupted", INTERRUPTED
+    except JournalError as error:
+        why, code = str(error), SOME_FAILED
+    else:
+        return SUCCESS
+    done = sum(len(measured_already(task.folder) & set(map(identity, task.samples))) for task in tasks)
+    complain(f"{why}; pictures measured so far: {done}; the same command goes on")
+    return code
+
+
+def written(write: Callable[[], T]) -> T | None:
+    """What is returned by writing a report, or None where it cannot be written: that loses nothing measured."""
+    try:
+        return write()
+    except FeedsegError as error:
+        complain(f"{error}; what was measured is safe, and the same command writes the report")
+        return None
 
 
 def _measure(request: Request, tasks: Sequence[Task], shards: int, share: Share | None) -> None:
@@ -65,8 +85,7 @@ def _measure(request: Request, tasks: Sequence[Task], shards: int, share: Share 
         if shards == 1:
             measure_here(tasks, share or Share(), request.workers, heard)
             return
-        for failure in measure_apart(request, shards, heard):
-            complain(failure)
+        measure_apart(request, shards, heard, lost=complain)
 
 
 def collect(task: Task) -> Result:
@@ -92,10 +111,10 @@ def _end_share(tasks: Sequence[Task], results: Sequence[Result], share: Share) -
     return SOME_FAILED if failed else SUCCESS
 
 
-def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report: Mapping[str, Path] | None) -> None:
+def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report: Written | None) -> None:
     """A short table, and where the rest is."""
     screen = console()
-    if report is not None:
+    if any(result.names for result in results):
         table = plain_table("mIoU", "without", "feedback", "gain, 95 % interval", "control", "published")
         for task, result in zip(tasks, results, strict=True):
             if result.names:
@@ -106,7 +125,7 @@ def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report
     rows = []
     for task, result in zip(tasks, results, strict=True):
         rows.append((task.benchmark.name, state_of(result)))
-    rows += [] if report is None else [("report", str(report["html"])), ("", str(report["markdown"].parent))]
+    rows += [] if report is None else [("report", str(report.html)), ("", str(report.html.parent))]
     show(screen, facts(rows))
 
 
@@ -117,6 +136,8 @@ def state_of(result: Result) -> str:
         text += f"; {len(result.failed)} failed: {listed([failure.name for failure in result.failed], most=5)}"
     if result.missing:
         text += f"; {result.missing} not measured: give the same command again"
+    if result.names and (note := few_note(len(result.names))):
+        text += f". {note}"
     return text
 
 

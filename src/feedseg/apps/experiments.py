@@ -63,8 +63,8 @@ def prepare(request: Request, *, visible: bool = True) -> list[Task]:
         FeedsegError: something is not there, does not fit, or was measured otherwise before.
     """
     benchmarks = [load_benchmark(name, request.data) for name in request.benchmarks]
-    names = [benchmark.name for benchmark in benchmarks]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    names = [benchmark.name.casefold() for benchmark in benchmarks]  # some file systems take "A" and "a" for one folder
+    if twice := next((one.name for one in benchmarks if names.count(one.name.casefold()) > 1), None):
         raise FeedsegError(f"the benchmark {twice} is asked for more than once")
     host = str(request.options["host"])
     words = None if request.vocabulary is None else Vocabulary.read(request.vocabulary)
@@ -91,7 +91,7 @@ def prepare(request: Request, *, visible: bool = True) -> list[Task]:
         tasks.append(Task(Bench(segmenter, experiment), samples, request.out / benchmark.name))
     for task in tasks:
         check_fingerprint(task.folder, task.bench.fingerprint())
-    embed(segmenter, [task.bench.experiment.vocabulary for task in tasks], visible=visible)
+    embed(tasks, visible=visible)
     return tasks
 
 
@@ -150,7 +150,7 @@ def below(benchmark: Benchmark, data: Path | None) -> Path | None:
     return root if root is not None and root.absolute().is_relative_to(data.absolute()) else data
 
 
-def embed(segmenter: Segmenter, vocabularies: Sequence[Vocabulary], *, visible: bool) -> None:
+def embed(tasks: Sequence[Task], *, visible: bool) -> None:
     """Embed all words beforehand, so that one that the model does not know is no picture's fault."""
     with progress(visible=visible) as bar:
         words = bar.add_task("words", total=None, visible=False)
@@ -158,5 +158,5 @@ def embed(segmenter: Segmenter, vocabularies: Sequence[Vocabulary], *, visible: 
         def show(done: int, total: int) -> None:
             bar.update(words, completed=done, total=total, visible=True)
 
-        for vocabulary in vocabularies:
-            segmenter.embed(vocabulary, show)
+        for task in tasks:
+            task.bench.segmenter.embed(task.bench.experiment.vocabulary, show)

@@ -20,6 +20,7 @@ from feedseg.evaluation.journal import Failed, Share
 from feedseg.evaluation.run import run_share
 
 Heard = Callable[[str, str | None], None]  # of every picture: its benchmark, and what went wrong, if anything
+Lost = Callable[[str], None]  # of a process that ended early: which, and why
 
 
 def measure_here(tasks: Sequence[Task], share: Share, workers: int, heard: Heard) -> None:
@@ -36,8 +37,8 @@ class _Worker:
     ear: Connection
 
 
-def measure_apart(request: Request, shards: int, heard: Heard) -> list[str]:
-    """Measure in so many processes, on CUDA each on the next device; returns what went wrong with processes.
+def measure_apart(request: Request, shards: int, heard: Heard, lost: Lost) -> None:
+    """Measure in so many processes, on CUDA each on the next device.
 
     A process that ends early does not end the others: what it lacks is measured the next time.
     """
@@ -53,15 +54,15 @@ def measure_apart(request: Request, shards: int, heard: Heard) -> list[str]:
                 process.start()
             mouth.close()
             workers.append(_Worker(Share(number, shards), process, ear))
-        return list(_listen(workers, heard))
+        _listen(workers, heard, lost)
     finally:
         for worker in workers:
             worker.process.terminate()
             worker.process.join()
 
 
-def _listen(workers: Sequence[_Worker], heard: Heard) -> Iterator[str]:
-    """Pass on what the processes say until all have ended; yields why one ended early."""
+def _listen(workers: Sequence[_Worker], heard: Heard, lost: Lost) -> None:
+    """Pass on at once what the processes say, until all have ended."""
     listening: dict[Any, _Worker] = {worker.ear: worker for worker in workers}
     finished = set()
     while listening:
@@ -73,14 +74,14 @@ def _listen(workers: Sequence[_Worker], heard: Heard) -> Iterator[str]:
                 del listening[ear]
                 worker.process.join()
                 if worker.share not in finished:
-                    yield f"share {worker.share} ended early (exit code {worker.process.exitcode})"
+                    lost(f"share {worker.share} ended early (exit code {worker.process.exitcode})")
                 continue
             if kind == "picture":
                 heard(*rest)
             else:
                 finished.add(worker.share)
                 if kind == "error":
-                    yield f"share {worker.share}: {rest[0]}"
+                    lost(f"share {worker.share}: {rest[0]}")
 
 
 def _work(request: Request, share: Share, threads: int, mouth: Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feedseg.apps.console import console, facts, plain_table, show
-from feedseg.apps.evaluate import INTERRUPTED, SOME_FAILED, SUCCESS, collect, measure, state_of
+from feedseg.apps.evaluate import SOME_FAILED, SUCCESS, collect, measure, state_of, written
 from feedseg.apps.experiments import Request, prepare
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.sweep import sweep_table, write_sweep
@@ -13,14 +13,15 @@ def sweep(request: Request, shards: int) -> int:
     """Measure, show, write, and return the exit code."""
     tasks = prepare(request)
     (task,) = tasks
-    if not measure(request, tasks, shards, None):
-        return INTERRUPTED
+    if stopped := measure(request, tasks, shards, None):
+        return stopped
     result = collect(task)
     rows = [(task.benchmark.name, state_of(result))]
     screen = console()
+    paths = None
     if result.names:
         chapter = Chapter(task.bench, task.samples, result)
-        paths = write_sweep(chapter, request.out)
+        paths = written(lambda: write_sweep(chapter, request.out))
         content = sweep_table(chapter)
         table = plain_table(*content.headings)
         for column in table.columns[1:]:
@@ -28,6 +29,7 @@ def sweep(request: Request, shards: int) -> int:
         for row in content.rows:
             table.add_row(*row)
         show(screen, table)
-        rows += [("table", str(paths["markdown"])), ("plot", str(paths["plot"])), ("data", str(paths["json"]))]
+        if paths is not None:
+            rows += [("table", str(paths["markdown"])), ("plot", str(paths["plot"])), ("data", str(paths["json"]))]
     show(screen, facts(rows))
-    return SOME_FAILED if result.missing or result.failed else SUCCESS
+    return SOME_FAILED if result.missing or result.failed or paths is None else SUCCESS

@@ -14,13 +14,14 @@ import numpy as np
 
 REPEATS = 2000
 LEVEL = 0.95
+FEW = 20  # with fewer pictures the interval says too little: its bounds come out too close
 SEED = 0
 BLOCK_ELEMENTS = 1 << 22  # of weights that are held at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and the bounds of its 95 % interval; all NaN if nothing was counted."""
+    """An estimate and the bounds of its 95 % interval; all NaN if nothing was counted, the bounds for one picture."""
 
     value: float
     low: float
@@ -59,10 +60,21 @@ def gain_interval(areas: PictureAreas, others: PictureAreas | None, repeats: int
 
     count = len(areas.union)
     whole = value(np.ones((1, count), np.int64))[0]
-    drawn = np.concatenate([value(weights) for weights in _draws(count, repeats)]) if count else np.array([np.nan])
+    if count < 2:  # every draw is the same, which tells nothing of how they vary
+        return Interval(float(whole), np.nan, np.nan)
+    drawn = np.concatenate([value(weights) for weights in _draws(count, repeats)])
     tail = (1 - LEVEL) / 2
     low, high = np.nanquantile(drawn, (tail, 1 - tail)) if np.isfinite(drawn).any() else (np.nan, np.nan)
     return Interval(float(whole), float(low), float(high))
+
+
+def few_note(count: int) -> str | None:
+    """What to say of intervals over so few pictures, or None where they are enough."""
+    if count >= FEW:
+        return None
+    if count < 2:
+        return "One picture has no interval."
+    return f"{count} pictures are too few to trust the intervals: below {FEW} they come out too narrow."
 
 
 def _draws(count: int, repeats: int) -> Iterator[np.ndarray]:

@@ -119,6 +119,10 @@ class Contents:
     failed: dict[Identity, Failed] = field(default_factory=dict)
 
 
+class JournalError(FeedsegError):
+    """A journal takes no more pictures; those before are safe."""
+
+
 class Journal:
     """A journal that is being written: `with Journal(folder, share, fingerprint) as journal: journal.add(outcome)`.
 
@@ -155,8 +159,15 @@ class Journal:
             self._file.close()
 
     def add(self, outcome: Outcome) -> None:
-        """Append a picture; once this returns, nothing that happens to the program can lose it."""
-        self._write(outcome.to_json())
+        """Append a picture; once this returns, nothing that happens to the program can lose it.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        try:
+            self._write(outcome.to_json())
+        except FeedsegError as error:
+            raise JournalError(str(error)) from error
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:

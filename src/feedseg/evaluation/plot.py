@@ -28,8 +28,8 @@ class Mark:
 def interval_plot(title: str, axis: str, marks: Sequence[Mark]) -> str:
     """The marks below each other along one axis, in percentage points, with a line at zero."""
     drawn = [mark.value for mark in marks if mark.value is not None and not math.isnan(mark.value.value)]
-    low = min([0.0, *(value.low for value in drawn)]) * 100
-    high = max([0.0, *(value.high for value in drawn)]) * 100
+    ends = [end for value in drawn for end in (value.low, value.value, value.high) if not math.isnan(end)]
+    low, high = min([0.0, *ends]) * 100, max([0.0, *ends]) * 100
     step = _step(high - low)
     first, last = math.floor(low / step), math.ceil(high / step)
     last = max(last, first + 1)
@@ -62,8 +62,10 @@ def interval_plot(title: str, axis: str, marks: Sequence[Mark]) -> str:
         if mark.value is None or math.isnan(mark.value.value):
             continue
         value = mark.value
+        if not math.isnan(value.low):
+            bar = f"M{x(value.low):.1f} {y}H{x(value.high):.1f}"
+            parts.append(f'<path d="{bar}" stroke="{mark.colour}" stroke-width="3"/>')
         parts.append(
-            f'<path d="M{x(value.low):.1f} {y}H{x(value.high):.1f}" stroke="{mark.colour}" stroke-width="3"/>'
             f'<circle cx="{x(value.value):.1f}" cy="{y}" r="5" fill="{mark.colour}"/>'
             f'<text x="{width - 4}" y="{y + 4:.1f}" text-anchor="end" font-size="12">{points(value)}</text>'
         )

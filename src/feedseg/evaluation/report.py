@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,48 @@ import numpy as np
 
 from feedseg.evaluation.report_content import Chapter, hardware, shown
 from feedseg.evaluation.report_html import html_page
+from feedseg.evaluation.report_pictures import draw_pictures
 from feedseg.evaluation.tables import Table, percent
 from feedseg.files import write_atomically
 
 
-def write_report(chapters: Sequence[Chapter], folder: Path) -> dict[str, Path]:
-    """Write report.json, report.md and report.html; returns where they are."""
+@dataclass(frozen=True)
+class Written:
+    """Where a report is, and what is not in it."""
+
+    html: Path
+    undrawn: tuple[str, ...]  # of every picture that could not be drawn: its benchmark, its name, and why
+
+
+def write_report(chapters: Sequence[Chapter], folder: Path) -> Written:
+    """Write report.json and report.md, then read and draw the pictures, and write report.html."""
     machine = hardware(chapters[0].bench)
-    paths = {kind: folder / f"report.{end}" for kind, end in (("json", "json"), ("markdown", "md"), ("html", "html"))}
     content = {
         "benchmarks": [chapter.to_dict() for chapter in chapters],
         "machine": machine,
         "explained": "shares are 0 to 1; low and high bound paired bootstrap 95 % intervals over pictures",
     }
     table = Table("Machine and versions", ("what", "value"), [(key, shown(value)) for key, value in machine.items()])
-    texts = {
-        "json": json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        "markdown": _markdown(chapters, table),
-        "html": html_page(chapters, table),
-    }
-    for kind, text in texts.items():
-        with write_atomically(paths[kind]) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return paths
+    write_text(
+        folder / "report.json", json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    )
+    write_text(folder / "report.md", _markdown(chapters, table))
+    drawn = [draw_pictures(chapter.bench, chapter.samples, chapter.pictures) for chapter in chapters]
+    html = folder / "report.html"
+    write_text(html, html_page(chapters, drawn, table))
+    undrawn = (
+        f"{chapter.name}: {one.choice.name} could not be drawn: {one.failure}"
+        for chapter, pictures in zip(chapters, drawn, strict=True)
+        for one in pictures
+        if one.failure is not None
+    )
+    return Written(html, tuple(undrawn))
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file, whole or not at all; what UTF-8 cannot hold is escaped."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _markdown(chapters: Sequence[Chapter], machine: Table) -> str:

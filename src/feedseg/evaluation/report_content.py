@@ -13,19 +13,18 @@ from typing import Any
 
 import torch
 
-from feedseg.evaluation.bootstrap import Interval
+from feedseg.evaluation.bootstrap import Interval, few_note
 from feedseg.evaluation.datasets import Sample
 from feedseg.evaluation.journal import flattened
 from feedseg.evaluation.metrics import largest_mistakes
 from feedseg.evaluation.protocols import Published, published
 from feedseg.evaluation.report_pictures import Choice, chosen_pictures
 from feedseg.evaluation.results import Result, VariantResult
-from feedseg.evaluation.run import CONTROL, WITH, WITHOUT, Bench
+from feedseg.evaluation.run import CONTROL, TITLES, WITH, WITHOUT, Bench
 from feedseg.evaluation.tables import NOTHING, Table, percent, points, signed, with_interval
 from feedseg.vision.catalog import CARDS
 from feedseg.vision.tower import ClipTower
 
-TITLES = {WITHOUT: "without feedback", WITH: "with feedback", CONTROL: "control: host attention twice"}
 HEADINGS = {WITHOUT: "without", WITH: "with feedback", CONTROL: "control"}
 MISTAKES = 12  # how many pairs of classes are listed
 # The catalog's names of the towers and hosts that papers report on, as they write them.
@@ -109,7 +108,7 @@ class Chapter:
             notes.append(
                 f"Published for {paper.host} on {paper.model}, without feedback and on all pictures: {paper.miou:.1f}."
             )
-        notes.append(_EXPLAINED)
+        notes += [note for note in (few_note(len(result.names)), _EXPLAINED) if note]
         headings = ("", "mIoU", "gain", "pixel accuracy", "class accuracy", "boundary F")
         return Table("Result", headings, rows, " ".join(notes))
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from feedseg.evaluation.plot import BLUE, ORANGE, Mark, interval_plot
 from feedseg.evaluation.report_content import Chapter
-from feedseg.evaluation.report_pictures import Drawn, draw_pictures
+from feedseg.evaluation.report_pictures import Drawn
 from feedseg.evaluation.run import CONTROL, WITH
 from feedseg.evaluation.tables import Table, percent
 
@@ -32,8 +32,8 @@ h4 { margin: 1.2rem 0 .3rem; }
 """
 
 
-def html_page(chapters: Sequence[Chapter], machine: Table) -> str:
-    """The whole page; pictures are read and drawn for it."""
+def html_page(chapters: Sequence[Chapter], drawn: Sequence[Sequence[Drawn]], machine: Table) -> str:
+    """The whole page, with every chapter's pictures as they were drawn."""
     marks = [
         Mark(f"{chapter.name}, {what}", gain, colour)
         for chapter in chapters
@@ -44,12 +44,12 @@ def html_page(chapters: Sequence[Chapter], machine: Table) -> str:
     if marks:
         plot = interval_plot("Gain over the host without feedback", "points of mIoU, 95 % intervals", marks)
         parts.append(f'<div class="wide">{plot}</div>')
-    for chapter in chapters:
+    for chapter, pictures in zip(chapters, drawn, strict=True):
         benchmark = chapter.bench.experiment.benchmark
         first, *others = chapter.tables()
         parts.append(f'<h2>{escape(benchmark.title)}</h2>\n<p class="source">{escape(benchmark.source)}</p>')
         parts.append(first.html())
-        parts.append(_pictures(draw_pictures(chapter.bench, chapter.samples, chapter.pictures)))
+        parts.append(_pictures(pictures))
         parts += [table.html() for table in others]
     parts.append(machine.html(level=2))
     body = "\n".join(parts)
@@ -71,6 +71,8 @@ def _pictures(drawn: Sequence[Drawn]) -> str:
                 f"<figcaption>{escape(title)}</figcaption></figure>"
                 for title, source in one.panels
             )
+            if one.failure is not None:
+                figures = f"<p>could not be drawn: {escape(one.failure)}</p>"
             before = "" if choice.without is None else f"{percent(choice.without)} → "
             head = f"{escape(choice.name)}: mean IoU of its classes {before}{percent(choice.chosen)}"
             parts.append(f'<div class="picture"><h4>{head}</h4>\n<div class="row">{figures}</div></div>')

@@ -14,10 +14,10 @@ from feedseg import drawing
 from feedseg.evaluation.datasets import Sample
 from feedseg.evaluation.masks import IGNORED
 from feedseg.evaluation.results import Result
-from feedseg.evaluation.run import WITH, WITHOUT, Bench
+from feedseg.evaluation.run import TITLES, WITH, WITHOUT, Bench, reason
 
 EACH = 3  # pictures of every kind
-TITLES = {WITHOUT: "without feedback", WITH: "with feedback"}  # of the variants that are drawn
+DRAWN = (WITHOUT, WITH)  # the variants that are shown
 WIDTH, QUALITY = 480, 76  # of a drawn picture in pixels; of the JPEG
 
 
@@ -33,10 +33,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture's overlays, a title and a data URI each."""
+    """A picture's overlays, a title and a data URI each; or why there are none."""
 
     choice: Choice
     panels: Sequence[tuple[str, str]]
+    failure: str | None = None
 
 
 def chosen_pictures(result: Result) -> list[Choice]:
@@ -63,22 +64,30 @@ def chosen_pictures(result: Result) -> list[Choice]:
 
 
 def draw_pictures(bench: Bench, samples: Sequence[Sample], choices: Sequence[Choice]) -> list[Drawn]:
-    """Read and label the pictures once more, and draw truth and variants over them."""
+    """Read and label the pictures once more, and draw truth and variants over them.
+
+    One that can no longer be read is never the end of the report.
+    """
     by_name = {sample.name: sample for sample in samples}
-    names, background = bench.experiment.vocabulary.names, bench.experiment.vocabulary.has_background
     drawn = []
     for choice in choices:
-        picture, truth = by_name[choice.name].read()
-        opened = bench.open(picture)
-        panels = [("truth", _encoded(truth_overlay(picture.pixels, truth, names, background)))]
-        for variant in bench.experiment.variants:
-            if variant in TITLES:
-                overlay = drawing.overlay(picture.pixels, bench.label(opened, variant), names, background)
-                panels.append(
-                    ({WITHOUT: "without feedback", WITH: "with feedback"}.get(variant, variant), _encoded(overlay))
-                )
-        drawn.append(Drawn(choice, panels))
+        try:
+            drawn.append(Drawn(choice, _panels(bench, by_name[choice.name])))
+        except Exception as error:  # decoders are many, and so is what they raise
+            drawn.append(Drawn(choice, (), reason(error)))
     return drawn
+
+
+def _panels(bench: Bench, sample: Sample) -> list[tuple[str, str]]:
+    names, background = bench.experiment.vocabulary.names, bench.experiment.vocabulary.has_background
+    picture, truth = sample.read()
+    opened = bench.open(picture)
+    panels = [("truth", _encoded(truth_overlay(picture.pixels, truth, names, background)))]
+    for variant in bench.experiment.variants:
+        if variant in DRAWN:
+            overlay = drawing.overlay(picture.pixels, bench.label(opened, variant), names, background)
+            panels.append((TITLES[variant], _encoded(overlay)))
+    return panels
 
 
 def truth_overlay(picture: np.ndarray, truth: np.ndarray, names: Sequence[str], background: bool) -> Image.Image:

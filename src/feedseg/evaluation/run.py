@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass, is_dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -40,6 +41,7 @@ from feedseg.vision.feedback import Rereading
 from feedseg.vocabulary import Vocabulary, default_templates
 
 WITHOUT, WITH, CONTROL = "without", "feedback", "control"
+TITLES = {WITHOUT: "without feedback", WITH: "with feedback", CONTROL: "control: host attention twice"}
 Variants = Mapping[str, Rereading | None]
 
 
@@ -61,17 +63,17 @@ class Experiment:
         return len(self.vocabulary.names)
 
 
-@dataclass(frozen=True)
 class Bench:
-    """A segmenter that is set up for an experiment whenever it is used; several benches may share it."""
+    """A segmenter that is set up for an experiment: one of its own, which shares the weights and nothing else."""
 
-    segmenter: Segmenter
-    experiment: Experiment
+    def __init__(self, segmenter: Segmenter, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.segmenter = copy(segmenter)
+        self.segmenter.settings = experiment.settings
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the numbers depend on, as JSON has it; not where things lie, nor how the work is shared."""
         experiment, benchmark = self.experiment, self.experiment.benchmark
-        self.segmenter.settings = experiment.settings
         settings = self.segmenter.describe()
         settings |= {"device": torch.device(str(settings["device"])).type}
         del settings["feedback"]
@@ -97,7 +99,6 @@ class Bench:
 
     def open(self, picture: Picture) -> OpenedPicture:
         """Run the tower, and wait until it has run."""
-        self.segmenter.settings = self.experiment.settings
         opened = self.segmenter.open(picture)
         if self.segmenter.reader.tower.device.type == "cuda":
             torch.cuda.synchronize(self.segmenter.reader.tower.device)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from feedseg.errors import FeedsegError
+from feedseg.evaluation.bootstrap import few_note
 from feedseg.evaluation.plot import BLUE, GREY, ORANGE, Mark, interval_plot
-from feedseg.evaluation.report import finite
+from feedseg.evaluation.report import finite, write_text
 from feedseg.evaluation.report_content import Chapter, hardware, shown
-from feedseg.evaluation.run import CONTROL, WITHOUT
+from feedseg.evaluation.run import CONTROL, TITLES, WITHOUT
 from feedseg.evaluation.tables import NOTHING, Table, percent, points
-from feedseg.files import write_atomically
 from feedseg.vision.feedback import FeedbackAttention
 
 # What the command line calls the constants, after the paper's symbols, and the fields that they are.
@@ -67,7 +67,11 @@ class Sweep:
 
 
 def _value(value: object) -> str:
-    return "+".join(value) if isinstance(value, tuple) else f"{value:g}"
+    """As short as it can be told from every other value."""
+    if isinstance(value, tuple):
+        return "+".join(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def sweep_table(chapter: Chapter) -> Table:
@@ -76,18 +80,13 @@ def sweep_table(chapter: Chapter) -> Table:
     for name, one in chapter.result.variants.items():
         gain = chapter.gain(name)
         rows.append((_title(name, chapter), percent(one.miou.value), NOTHING if gain is None else points(gain)))
-    return Table(
-        "Settings of the feedback", ("setting", "mIoU", "gain, 95 % interval"), rows, f"{_INTERVALS} {_WARNING}"
-    )
+    notes = [note for note in (few_note(len(chapter.result.names)), _INTERVALS, _WARNING) if note]
+    return Table("Settings of the feedback", ("setting", "mIoU", "gain, 95 % interval"), rows, " ".join(notes))
 
 
 def _title(name: str, chapter: Chapter) -> str:
     """A setting's name; that of the usual one says what it is."""
-    if name == CONTROL:
-        return "control: host attention twice"
-    if name == WITHOUT:
-        return "without feedback"
-    return f"{name} ({_constants(chapter)})" if name == USUAL else name
+    return f"{name} ({_constants(chapter)})" if name == USUAL else TITLES.get(name, name)
 
 
 def _constants(chapter: Chapter) -> str:
@@ -125,8 +124,7 @@ def write_sweep(chapter: Chapter, folder: Path) -> dict[str, Path]:
         "plot": sweep_plot(chapter) + "\n",
     }
     for kind, text in texts.items():
-        with write_atomically(paths[kind]) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text(paths[kind], text)
     return paths
 
 

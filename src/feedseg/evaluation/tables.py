@@ -69,7 +69,11 @@ def points(value: Interval, *, interval: bool = True) -> str:
     if math.isnan(value.value):
         return NOTHING
     shown = signed(value.value)
-    return f"{shown} [{signed(value.low)}, {signed(value.high)}]" if interval else shown
+    return f"{shown} {_bounds(signed(value.low), signed(value.high))}" if interval else shown
+
+
+def _bounds(low: str, high: str) -> str:
+    return f"[{NOTHING}]" if NOTHING in (low, high) else f"[{low}, {high}]"
 
 
 def signed(value: float) -> str:
@@ -84,4 +88,4 @@ def with_interval(value: Interval) -> str:
     """A share in percent with its interval."""
     if math.isnan(value.value):
         return NOTHING
-    return f"{percent(value.value)} [{percent(value.low)}, {percent(value.high)}]"
+    return f"{percent(value.value)} {_bounds(percent(value.low), percent(value.high))}"
