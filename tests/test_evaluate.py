@@ -75,6 +75,7 @@ def test_the_terminal_shows_a_short_table(dataset: Path, capsys: pytest.CaptureF
     assert [line.split()[0] for line in lines[1:3]] == ["scenes", "mine"]
     assert max(map(len, lines)) <= 80
     assert "out/report.html" in out
+    assert out.count("2 pictures are too few: their intervals come out too narrow.") == 1
     assert (
         sorted(path.name for path in Path("out").iterdir()) == "mine report.html report.json report.md scenes".split()
     )

@@ -11,7 +11,7 @@ from feedseg.apps.console import complain, console, facts, listed, plain_table, 
 from feedseg.apps.experiments import Request, Task, prepare
 from feedseg.apps.shares import measure_apart, measure_here
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.bootstrap import few_note
+from feedseg.evaluation.bootstrap import FEW, few_note
 from feedseg.evaluation.journal import JournalError, Share, identity, measured_already, read_journals
 from feedseg.evaluation.report import Written, write_report
 from feedseg.evaluation.report_content import Chapter
@@ -125,6 +125,7 @@ def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report
     rows = []
     for task, result in zip(tasks, results, strict=True):
         rows.append((task.benchmark.name, state_of(result)))
+    rows += caution(results)
     rows += [] if report is None else [("report", str(report.html)), ("", str(report.html.parent))]
     show(screen, facts(rows))
 
@@ -136,9 +137,13 @@ def state_of(result: Result) -> str:
         text += f"; {len(result.failed)} failed: {listed([failure.name for failure in result.failed], most=5)}"
     if result.missing:
         text += f"; {result.missing} not measured: give the same command again"
-    if result.names and (note := few_note(len(result.names))):
-        text += f". {note}"
     return text
+
+
+def caution(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """A row that says so where pictures are too few for the intervals beside them."""
+    note = few_note(min((len(result.names) for result in results if result.names), default=FEW))
+    return [] if note is None else [("note", note)]
 
 
 def _figures(task: Task, result: Result) -> list[str]:

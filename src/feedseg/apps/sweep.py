@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feedseg.apps.console import console, facts, plain_table, show
-from feedseg.apps.evaluate import SOME_FAILED, SUCCESS, collect, measure, state_of, written
+from feedseg.apps.evaluate import SOME_FAILED, SUCCESS, caution, collect, measure, state_of, written
 from feedseg.apps.experiments import Request, prepare
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.sweep import sweep_table, write_sweep
@@ -29,6 +29,7 @@ def sweep(request: Request, shards: int) -> int:
         for row in content.rows:
             table.add_row(*row)
         show(screen, table)
+        rows += caution([result])
         if paths is not None:
             rows += [("table", str(paths["markdown"])), ("plot", str(paths["plot"])), ("data", str(paths["json"]))]
     show(screen, facts(rows))

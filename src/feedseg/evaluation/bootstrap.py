@@ -74,7 +74,7 @@ def few_note(count: int) -> str | None:
         return None
     if count < 2:
         return "One picture has no interval."
-    return f"{count} pictures are too few to trust the intervals: below {FEW} they come out too narrow."
+    return f"{count} pictures are too few: their intervals come out too narrow."
 
 
 def _draws(count: int, repeats: int) -> Iterator[np.ndarray]:
