@@ -11,7 +11,7 @@ from feedseg.apps.console import complain, console, facts, progress, show
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.check import Report, check
-from feedseg.evaluation.layout import root_of
+from feedseg.evaluation.layout import root_below, root_of
 from feedseg.evaluation.prepare import BENCHMARK_OF, plan, run
 
 SUCCESS, PROBLEMS, INTERRUPTED = 0, 1, 130
@@ -23,7 +23,7 @@ def check_data(name: str, root: Path | None, *, thorough: bool) -> int:
     benchmark = load_benchmark(name, root)
     if benchmark.is_drawn:
         raise FeedsegError(f"{name} is drawn by feedseg itself: there are no files to check")
-    folder = root or root_of(benchmark, None)
+    folder = root_below(benchmark, root) or root_of(benchmark, None)
     with progress(visible=True) as bar:
         task = bar.add_task("files", total=None)
         report = check(benchmark, folder, thorough, lambda done, total: bar.update(task, completed=done, total=total))

@@ -13,7 +13,7 @@ from feedseg.errors import FeedsegError
 from feedseg.evaluation.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets import Sample, find_samples
 from feedseg.evaluation.journal import check_fingerprint
-from feedseg.evaluation.layout import nearby_root
+from feedseg.evaluation.layout import root_below
 from feedseg.evaluation.protocols import load_protocol
 from feedseg.evaluation.run import CONTROL, WITH, WITHOUT, Bench, Experiment, Variants
 from feedseg.evaluation.sweep import Sweep
@@ -73,7 +73,7 @@ def prepare(request: Request, *, visible: bool = True) -> list[Task]:
         protocol = load_protocol(request.protocol, benchmark.name, host)
         vocabulary = choose_words(benchmark, words, request.vocabulary, protocol.threshold, request.threshold)
         settings = changed(protocol.settings, request.changes)
-        samples = find_samples(benchmark, below(benchmark, request.data), request.limit)
+        samples = find_samples(benchmark, root_below(benchmark, request.data), request.limit)
         planned.append((benchmark, protocol, vocabulary, settings, samples))
     segmenter = load_segmenter(request.model, request.options, {}, visible=visible)
     variants = chosen_variants(request, segmenter)
@@ -136,18 +136,10 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     try:
         new = replace(settings, **changes)
     except ValueError as error:
-        raise FeedsegError(f"--short-side, --window, --stride and --logit-scale do not go together: {error}") from error
+        raise FeedsegError(str(error)) from error
     if new.window is None and "stride" in changes:
         raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
     return new
-
-
-def below(benchmark: Benchmark, data: Path | None) -> Path | None:
-    """The benchmark's root: the folder that was given, or one below it."""
-    if data is None or benchmark.is_drawn or not data.is_dir():
-        return data
-    root = nearby_root(benchmark, data)
-    return root if root is not None and root.absolute().is_relative_to(data.absolute()) else data
 
 
 def embed(tasks: Sequence[Task], *, visible: bool) -> None:

@@ -28,6 +28,14 @@ def root_of(benchmark: Benchmark, root: Path | None) -> Path:
     return folder
 
 
+def root_below(benchmark: Benchmark, folder: Path | None) -> Path | None:
+    """The benchmark's root: the folder that was given, or the one below it that looks like it."""
+    if folder is None or benchmark.is_drawn or not folder.is_dir():
+        return folder
+    root = nearby_root(benchmark, folder)
+    return root if root is not None and root.absolute().is_relative_to(folder.absolute()) else folder
+
+
 def nearby_root(benchmark: Benchmark, folder: Path) -> Path | None:
     """The folder above, below or beside this one that looks like the root, unless this one does or none."""
     if _looks_like_root(benchmark, folder):

@@ -69,7 +69,7 @@ def kept(similarity: Tensor, keep: float) -> Tensor:
 
 
 def sorted_values(values: Tensor) -> Tensor:
-    """In descending order along the last axis. On a CPU by numpy, whose sort of values is faster (benchmarks/feedback.py)."""
+    """In descending order along the last axis; on a CPU by numpy, whose sort is faster (benchmarks/feedback.py)."""
     if values.device.type == "cpu":
         return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1)).flip(-1)
     return values.sort(dim=-1, descending=True).values
