@@ -9,7 +9,9 @@ import transformers
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-WORDS = ("a an the of photo picture good bad cat kitten dog sofa couch rug wall floor sky red green blue grass").split()
+WORDS = (
+    "a an the of photo picture good bad cat kitten dog sofa couch armchair rug wall floor sky red green blue grass"
+).split()
 VISION: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 48,
