@@ -148,13 +148,7 @@ def measure(segmenter: Segmenter, words: Vocabulary, examples: Examples) -> dict
             size = (truth.shape[0], truth.shape[1])
             labels = label_pixels(opened.logits(words), size, words.query_to_class, classes, 40.0)[0]
             found[name].append(confusion_matrix(truth, labels, classes, -1))
-    return {name: areas(np.stack(confusions)) for name, confusions in found.items()}
-
-
-def areas(confusions: np.ndarray) -> PictureAreas:
-    """Of pictures' confusion matrices (n, C, C)."""
-    hits = np.einsum("ncc->nc", confusions)
-    return PictureAreas(hits, confusions.sum(axis=1) + confusions.sum(axis=2) - hits)
+    return {name: PictureAreas.of(np.stack(confusions)) for name, confusions in found.items()}
 
 
 def cells(found: Mapping[str, PictureAreas]) -> Iterator[str]:

@@ -136,12 +136,6 @@ def ceiling(scene: Scene, truth: np.ndarray, classes: int, grid: int) -> np.ndar
     return confusion_matrix(truth, labels.numpy(), classes)
 
 
-def areas(confusions: np.ndarray) -> PictureAreas:
-    """Of scenes' confusion matrices (n, C, C) what mIoU is made of."""
-    hits = np.einsum("ncc->nc", confusions)
-    return PictureAreas(hits, confusions.sum(axis=1) + confusions.sum(axis=2) - hits)
-
-
 def draw_split(split: int, count: int) -> list[Scene]:
     """Scenes of two to four things of held-out combinations only."""
     return [draw_scene(np.random.default_rng((split, index)), SIZE, (2, 4), HELD_OUT) for index in range(count)]
@@ -168,7 +162,7 @@ def measure(
                 segmenter.feedback = feedback
                 labels = opened.segment(task.vocabulary).labels
                 found[task.name, name].append(confusion_matrix(truth, labels, classes))
-    return {key: areas(np.stack(confusions)) for key, confusions in found.items()}
+    return {key: PictureAreas.of(np.stack(confusions)) for key, confusions in found.items()}
 
 
 def percent(value: Interval) -> tuple[float, float, float]:
@@ -182,7 +176,7 @@ def segmentation(folder: Path, count: int, short_side: int, tasks: Sequence[Task
     result: dict[str, Any] = {"scenes": count, "short side": short_side}
     for task in tasks:
         ideal = [ceiling(scene, task.truth(scene), len(task.vocabulary.names), short_side // 8) for scene in scenes]
-        result[task.name] = {"ceiling": percent(iou_interval(areas(np.stack(ideal))))}
+        result[task.name] = {"ceiling": percent(iou_interval(PictureAreas.of(np.stack(ideal))))}
     for host, proxy in HOSTS:
         found = measure(load_host(folder, host, proxy, short_side), scenes, COMPARED, tasks)
         for task in tasks:

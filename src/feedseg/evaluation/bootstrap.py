@@ -35,6 +35,12 @@ class PictureAreas:
     intersection: np.ndarray
     union: np.ndarray
 
+    @classmethod
+    def of(cls, confusions: np.ndarray) -> PictureAreas:
+        """From confusion matrices of pictures, (pictures, classes, classes)."""
+        hits = np.einsum("ncc->nc", confusions)
+        return cls(hits, confusions.sum(axis=1) + confusions.sum(axis=2) - hits)
+
     def mean_iou(self, weights: np.ndarray) -> np.ndarray:
         """mIoU, 0 to 1, of draws: (draws,) from how often each holds every picture, (draws, pictures).
 
