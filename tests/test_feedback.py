@@ -284,6 +284,42 @@ def test_pruning_keeps_what_a_stable_sort_keeps(patches, levels, keep, seed):
     assert torch.equal(kept(similarity, keep), expected)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 40), st.sampled_from([2, 5, 1000]), st.floats(0.01, 1.2), st.integers(0, 10_000))
+def test_pruning_is_a_stable_sort_to_the_last_bit(patches, levels, keep, seed):
+    """Also where rounding decides: the same running sum of the same fp32 numbers, with every entry's place."""
+    generator = torch.Generator().manual_seed(seed)
+    similarity = torch.randint(1, levels + 1, (2, 3, patches), generator=generator) / levels
+    ordered, places = similarity.sort(dim=-1, descending=True, stable=True)
+    stays = ordered.softmax(dim=-1).cumsum(dim=-1) <= keep
+    stays[..., 0] = True
+    if keep >= 1:
+        stays[:] = True
+    assert torch.equal(kept(similarity, keep), torch.zeros_like(stays).scatter(-1, places, stays))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.01, 1.0), st.floats(0.0, 80.0), st.integers(0, 10_000))
+def test_what_is_dropped_weighs_exactly_nothing(patches, different, keep, sharpness, seed):
+    """F is, to the last bit, the softmax of scores that are −∞ where pruning drops; patches may be equal."""
+    generator = torch.Generator().manual_seed(seed)
+    log_probability = torch.randn(2, different, 5, generator=generator).mul(4).log_softmax(dim=-1)
+    log_probability = log_probability[:, torch.randint(different, (patches,), generator=generator)]
+    similarity = similarities(divergences(log_probability))
+    scores = similarity * (similarity * sharpness).exp()
+    expected = scores.masked_fill(~kept(similarity, keep), -torch.inf).softmax(dim=-1)
+    assert torch.equal(feedback_attention(log_probability, keep, sharpness), expected)
+
+
+def test_a_model_that_could_be_trained_may_be_read_too():
+    """Nobody is made to call the plug-in without gradients."""
+    attention, values, projection, _, text = problem(CASE)
+    plug_in = FeedbackAttention()
+    expected = plug_in(attention, values, lambda x: x @ projection, text)
+    projection, values = projection.requires_grad_(), values.requires_grad_()
+    assert torch.equal(plug_in(attention, values, lambda x: x @ projection, text), expected)
+
+
 @pytest.mark.parametrize("row_sum", [1.0, 2.0])
 def test_control_applies_the_host_twice(row_sum):
     attention, values, projection, _, text = problem(CASE | {"prefix": 1, "shared": False, "row_sum": row_sum})

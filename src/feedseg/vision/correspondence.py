@@ -43,35 +43,48 @@ def divergences(log_probabilities: Tensor, rows: slice = slice(None)) -> Tensor:
 
 def similarities(divergence: Tensor) -> Tensor:
     """s = 1 / (1 + KL), elementwise; in (0, 1]."""
-    return (divergence + 1).reciprocal()
+    return (divergence + 1).reciprocal_()
 
 
 def kept(similarity: Tensor, keep: float) -> Tensor:
     """Confidence-based pruning: which entries stay, row by row; (…, N) to (…, N), bool.
 
     The largest entries stay while the running sum of the row's softmax is at most `keep`; the largest always stays. Of
-    equal entries those that come first go first. Only the values are sorted, not their places: the last one that stays
-    is the row's threshold, and places matter only where it is met by more entries than have room.
+    equal entries those that come first go first.
+    """
+    return dropped(similarity, keep) == 0
+
+
+def dropped(similarity: Tensor, keep: float) -> Tensor:
+    """The others: 1 for what pruning drops and 0 for what stays, numbers of the similarity's type; (…, N) to (…, N).
+
+    Only the values are sorted, not their places: the last one that stays is the row's threshold, and places matter only
+    where the value behind it is the same.
     """
     if keep >= 1:  # the running sum may exceed 1 by rounding
-        return torch.ones_like(similarity, dtype=torch.bool)
+        return torch.zeros_like(similarity)
+    similarity = similarity.detach()
     ordered = sorted_values(similarity)
-    counts = (ordered.softmax(dim=-1).cumsum(dim=-1) <= keep).sum(dim=-1, keepdim=True).clamp_(min=1)
-    stay = similarity >= ordered.gather(-1, counts - 1)
-    crowded = stay.sum(dim=-1) > counts[..., 0]
+    running = ordered.softmax(dim=-1).cumsum_(dim=-1)
+    room = torch.searchsorted(running, running.new_full((*running.shape[:-1], 1), keep), right=True).clamp_(min=1)
+    threshold = ordered.gather(-1, room - 1)
+    # numbers and not bools, with which elementwise work is many times slower
+    out = torch.lt(similarity, threshold, out=torch.empty_like(similarity))
+    crowded = (ordered.gather(-1, room.clamp(max=ordered.shape[-1] - 1)) == threshold)[..., 0]
     if crowded.any():
-        rows, room = similarity[crowded], counts[crowded]
-        threshold = ordered[crowded].gather(-1, room - 1)
+        rows, threshold, room = similarity[crowded], threshold[crowded], room[crowded]
         larger, equal = rows > threshold, rows == threshold
         room = room - larger.sum(dim=-1, keepdim=True)
-        stay[crowded] = larger | (equal & (equal.cumsum(dim=-1) <= room))
-    return stay
+        out[crowded] = (~(larger | (equal & (equal.cumsum(dim=-1) <= room)))).to(out.dtype)
+    return out
 
 
 def sorted_values(values: Tensor) -> Tensor:
     """In descending order along the last axis; on a CPU by numpy, whose sort is faster (benchmarks/feedback.py)."""
     if values.device.type == "cpu":
-        return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1)).flip(-1)
+        ordered = values.detach().neg()
+        ordered.numpy().sort(axis=-1)
+        return ordered.neg_()
     return values.sort(dim=-1, descending=True).values
 
 
@@ -83,5 +96,6 @@ def prune(similarity: Tensor, keep: float) -> Tensor:
 def feedback_attention(log_probabilities: Tensor, keep: float, sharpness: float, rows: slice = slice(None)) -> Tensor:
     """F for the given rows: softmax over what pruning keeps of s·exp(sharpness·s); (B, N, C) to (B, rows, N), fp32."""
     similarity = similarities(divergences(log_probabilities, rows))
-    dropped = ~kept(similarity, keep)
-    return (similarity * sharpness).exp_().mul_(similarity).masked_fill_(dropped, -torch.inf).softmax(dim=-1)
+    scores = (similarity * sharpness).exp_().mul_(similarity)
+    # far enough below every score that the softmax makes it zero, as −∞ would, without a pass that fills by a mask
+    return scores.sub_(dropped(similarity, keep), alpha=torch.finfo(scores.dtype).max).softmax(dim=-1)

@@ -26,7 +26,7 @@ from feedseg.vision.correspondence import feedback_attention, isolated_log_proba
 TERMS = ("FA", "AF", "F")  # of the ensemble
 MOST_SHARPNESS = 80.0  # exp(80) is still an fp32 number
 # Elements of one block of rows of the N × N similarities: fits a CPU core's cache, fills a GPU.
-BLOCK_ELEMENTS_CPU = 1 << 20
+BLOCK_ELEMENTS_CPU = 1 << 19
 BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
 
 
