@@ -5,7 +5,6 @@ Chi et al., ICCV 2025, arXiv 2508.20265. Shapes: B pictures, N patches, E the jo
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
