@@ -81,6 +81,20 @@ def test_sam_opens_from_the_whole_model_too(tmp_path):
     torch.testing.assert_close(features(tmp_path, batch), expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("family", list(tiny_models.PROXIES))
+def test_every_layer_attends_in_one_fused_step(tmp_path, family, monkeypatch):
+    """No layer falls back to writing its attention out."""
+    tiny_models.save_proxy(tmp_path, family)
+    fused, calls = torch.nn.functional.scaled_dot_product_attention, []
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "scaled_dot_product_attention",
+        lambda *given, **options: calls.append(None) or fused(*given, **options),
+    )
+    features(tmp_path, windows(32, 32))
+    assert len(calls) == tiny_models.PROXIES[family][2]["num_hidden_layers"]
+
+
 def test_the_checkpoints_normalisation_counts(tmp_path):
     reference = tiny_models.save_proxy(tmp_path, "dinov2")
     (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')

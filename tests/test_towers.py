@@ -12,6 +12,7 @@ import tiny_models
 from feedseg import FeedbackAttention, FeedsegError
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.models import CLIP_MEAN, open_model
+from feedseg.vision.modules import build_module
 from feedseg.vision.reading import Reader
 from feedseg.vision.tower import ClipTower, normalised, resize_positions
 
@@ -328,6 +329,38 @@ def test_the_last_block_runs_once(tmp_path, monkeypatch):
         calls.clear()
         Reader(model.tower, HOSTS[host]).open(torch.rand(1, 3, 32, 32)).logits(text, FeedbackAttention())
         assert calls == expected, host
+
+
+@pytest.mark.parametrize("family", ["clip", "aligned", "aligned with registers"])
+def test_every_block_but_the_last_attends_in_one_fused_step(tmp_path, family, monkeypatch):
+    if family == "clip":
+        tiny_models.save_clip(tmp_path)
+    else:
+        tiny_models.save_aligned(tmp_path, registers=4 if "registers" in family else 0)
+    tower = open_model(tmp_path).tower
+    fused, calls = torch.nn.functional.scaled_dot_product_attention, []
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "scaled_dot_product_attention",
+        lambda *given, **options: calls.append(None) or fused(*given, **options),
+    )
+    tower.open(pictures(32, 32))
+    assert len(calls) == tiny_models.VISION["num_hidden_layers"] - 1
+
+
+def test_the_folded_activation_is_openais(tmp_path):
+    """Of the vision and the text half; and the weights that were handed in are left as they were."""
+    reference = tiny_models.save_clip(tmp_path, activation="quick_gelu")
+    weights = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in weights.items()}
+    folded = build_module("CLIPModel", reference.config, weights, "tiny")
+    tokens = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(0))
+    for half in ("vision_model", "text_model"):
+        ours, theirs = (getattr(model, half).encoder.layers[0].mlp for model in (folded, reference))
+        assert isinstance(ours.activation_fn, torch.nn.SiLU)
+        given = tokens[..., : theirs.fc1.in_features]
+        torch.testing.assert_close(ours(given), theirs(given), atol=1e-6, rtol=1e-5)
+    assert all(torch.equal(weights[name], before[name]) for name in before)
 
 
 def test_sides_that_are_no_whole_patches_are_refused(tmp_path):
