@@ -1,5 +1,7 @@
 """The whole way, with every host, on tiny random models saved and loaded as a user would."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 
 import tiny_models
 from feedseg import FeedbackAttention, FeedsegError, Segmenter, Settings, Vocabulary
+from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture
 from feedseg.segmenter import default_feedback
 from feedseg.vision.attention import HOSTS
@@ -151,6 +154,38 @@ def test_a_single_class_wins_where_its_cosine_is_largest(clip, dino):
     best = logits.argmax(0).numpy()
     owner = np.array(VOCABULARY.query_to_class)
     np.testing.assert_array_equal(opened.segment(VOCABULARY).labels, owner[best])
+
+
+@pytest.mark.parametrize("window", [32, (32, 40), None])
+def test_labels_are_those_of_the_logits(clip, dino, window):
+    """Rows on demand against all logits of the picture at once, in one call and for an opened picture."""
+    segmenter = load(clip, dino, settings=Settings(short_side=45, window=window, stride=16))
+    words = VOCABULARY
+    opened = segmenter.open(picture())
+    expected, confidence = label_pixels(opened.logits(words), (60, 90), words.query_to_class, 4, 40.0)
+    at_once = segmenter(picture(), words)
+    for labels, sure in (opened.labels(words), (at_once.labels, at_once.confidence)):
+        np.testing.assert_array_equal(labels, expected)
+        np.testing.assert_array_equal(sure, confidence)
+    assert not opened.labels(words, smallest_area=0.99)[0].any()
+
+
+def test_a_picture_that_is_not_kept_open_holds_one_window_at_a_time(clip, dino, monkeypatch):
+    segmenter = load(clip, dino)
+    readings, alive = [], []
+    plain = type(segmenter.reader).open
+
+    def counted(reader, windows):
+        alive.append(sum(reading() is not None for reading in readings))
+        reading = plain(reader, windows)
+        readings.append(weakref.ref(reading))
+        return reading
+
+    monkeypatch.setattr(type(segmenter.reader), "open", counted)
+    segmenter(picture(60, 200), VOCABULARY)
+    assert len(alive) > 10
+    assert max(alive) <= 1
+    assert readings[-1]() is None
 
 
 def test_the_class_token_and_the_residual_can_be_chosen(clip, dino):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from feedseg.errors import FeedsegError
+from feedseg.windows import Mosaic, row_pairs, widened
 
-# Elements of one strip of full-size probabilities, so that no picture holds all classes at full size.
-STRIP_ELEMENTS = 1 << 24
+# Elements of a strip of logits at the picture's size and of the working rows behind it, so that no picture holds all
+# classes at either size. Few enough for a strip to stay in a cache.
+STRIP_ELEMENTS = 1 << 21
+BLOCK_ELEMENTS = 1 << 24
 
 
+@torch.inference_mode()
 def label_pixels(
-    logits: Tensor,
+    logits: Tensor | Mosaic,
     size: tuple[int, int],
     query_to_class: tuple[int, ...],
     classes: int,
@@ -46,57 +49,79 @@ def label_pixels(
     confidence = np.empty(size, np.float32)
     rows = max(1, STRIP_ELEMENTS // (len(query_to_class) * width))
     strips = [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
-
-    def probabilities(strip: slice) -> Tensor:
-        scores = resized_rows(logits, size, strip).mul_(logit_scale).softmax(dim=0)
-        return _by_class(scores, query_to_class, classes)
-
-    large = None
-    if smallest_area is not None:
-        first = [probabilities(strip).argmax(dim=0).flatten().bincount(minlength=classes) for strip in strips]
-        areas = torch.stack(first).sum(dim=0)
-        areas[0] = 0
-        large = areas > smallest_area * areas.sum()
-        large[0] = True
+    owner = torch.tensor(query_to_class, device=logits.device)
+    resized = Resized(logits, size)
     for strip in strips:
-        scores = probabilities(strip)
-        if large is not None:
-            scores = scores * large[:, None, None]
-        best, index = scores.max(dim=0)
+        scores = resized.rows(strip).mul_(logit_scale)
+        best, index = scores.max(dim=0)  # the best query of all is that of the best class
         if not best.isfinite().all():
             raise FeedsegError(
                 "the model or the proxy gave numbers that are not finite; try --dtype fp32 (dtype='fp32')"
             )
-        index[best < threshold] = 0
-        labels[strip] = index.cpu().numpy()
-        confidence[strip] = best.cpu().numpy()
+        labels[strip] = owner[index].cpu().numpy()
+        confidence[strip] = scores.sub_(best).exp_().sum(dim=0).reciprocal_().cpu().numpy()
+    if smallest_area is not None:
+        areas = np.bincount(labels.ravel(), minlength=classes)
+        areas[0] = 0
+        small = areas <= smallest_area * areas.sum()
+        small[0] = False
+        hidden = torch.from_numpy(small).to(owner.device)[owner]
+        resized = Resized(logits, size)
+        for strip in strips:
+            if not small[labels[strip]].any():  # what was the best here still is
+                continue
+            scores = resized.rows(strip).mul_(logit_scale)
+            before = scores.amax(dim=0)
+            scores[hidden] = -torch.inf
+            best, index = scores.max(dim=0)
+            labels[strip] = owner[index].cpu().numpy()
+            confidence[strip] *= best.sub_(before).exp_().cpu().numpy()
+    labels[confidence < np.float32(threshold)] = 0
     return labels, confidence
 
 
-def _by_class(scores: Tensor, query_to_class: tuple[int, ...], classes: int) -> Tensor:
-    """The queries' probabilities, (C, rows, width), to the classes': that of each class's best query."""
-    if query_to_class == tuple(range(classes)):
-        return scores
-    queries = [[query for query, owner in enumerate(query_to_class) if owner == label] for label in range(classes)]
-    nothing = scores.new_zeros(scores.shape[1:])
-    return torch.stack([scores[of_class].amax(dim=0) if of_class else nothing for of_class in queries])
+class Resized:
+    """Logits (C, h, w) resized bilinearly to a picture's size, of which rows are computed when they are asked for.
+
+    What the next rows need again is kept, so asking from the top down does everything once.
+    """
+
+    def __init__(self, logits: Tensor | Mosaic, size: tuple[int, int]) -> None:
+        self._logits = logits
+        self._width = size[1]
+        self._pairs = row_pairs(logits.shape[1], size[0])
+        self._block_start, self._block = 0, torch.empty(0, 0, 0)
+        self._wide: dict[int, Tensor] = {}  # by row of the logits, (C, width) each
+        self._strip = torch.empty(0, 0, 0)
+
+    def rows(self, rows: slice) -> Tensor:
+        """Rows at the picture's size, (C, rows, width). The next call may write over them."""
+        queries, pairs = self._logits.shape[0], self._pairs[rows]
+        if self._strip.shape[1] != len(pairs):
+            self._strip = torch.empty(queries, len(pairs), self._width, device=self._logits.device)
+        for row, pair in enumerate(pairs):
+            kept = {pair.upper, pair.lower}
+            self._wide = {source: wide for source, wide in self._wide.items() if source in kept}
+            for source in kept - self._wide.keys():
+                self._wide[source] = widened(self._working_row(source), self._width)[:, 0]
+            torch.lerp(self._wide[pair.upper], self._wide[pair.lower], pair.weight, out=self._strip[:, row])
+        return self._strip
+
+    def _working_row(self, row: int) -> Tensor:
+        """A row of the logits, (C, 1, w)."""
+        if isinstance(self._logits, Tensor):
+            return self._logits[:, row : row + 1]
+        if not 0 <= row - self._block_start < self._block.shape[1]:
+            queries, height, width = self._logits.shape
+            most = max(1, BLOCK_ELEMENTS // (queries * width))
+            self._block_start, self._block = row, self._logits.rows(row, min(row + most, height))
+        place = row - self._block_start
+        return self._block[:, place : place + 1]
 
 
 def resized_rows(picture: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
     """Some rows of a picture (C, h, w) resized bilinearly to `size`: (C, rows, width).
 
-    The same numbers as `torch.nn.functional.interpolate` with `align_corners=False` computes for the whole.
+    What `torch.nn.functional.interpolate` with `align_corners=False` computes for the whole, up to rounding.
     """
-    height, width = size
-    source_height = picture.shape[1]
-    target = torch.arange(rows.start, rows.stop, device=picture.device, dtype=torch.float32)
-    places = ((target + 0.5) * (source_height / height) - 0.5).clamp_(min=0)
-    upper = places.floor().long().clamp_(max=source_height - 1)
-    lower = (upper + 1).clamp_(max=source_height - 1)
-    weight = (places - upper)[None, :, None]
-    first, last = int(upper[0]), int(lower[-1]) + 1
-    # only the rows that are needed are widened
-    wide = interpolate(picture[None, :, first:last], size=(last - first, width), mode="bilinear", align_corners=False)[
-        0
-    ]
-    return torch.lerp(wide[:, upper - first], wide[:, lower - first], weight)
+    return Resized(picture, size).rows(rows)

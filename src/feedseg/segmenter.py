@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from feedseg.devices import choose_device, choose_dtype
 from feedseg.errors import FeedsegError
 from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
 from feedseg.segmentation import Segmentation
-from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings
+from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings, Sides
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.catalog import (
     CARDS,
@@ -36,7 +35,7 @@ from feedseg.vision.reading import Reader, Reading
 from feedseg.vision.text import Progress, TextTower
 from feedseg.vision.tower import ClipTower, Tower
 from feedseg.vocabulary import Vocabulary
-from feedseg.windows import Canvas, Window, padded_to_multiple, place_windows
+from feedseg.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
 
 
 class Segmenter:
@@ -146,7 +145,8 @@ class Segmenter:
         if not isinstance(vocabulary, Vocabulary):
             raise FeedsegError(f"what to look for is a Vocabulary, not {type(vocabulary).__name__}")
         if isinstance(pictures, (str, Path, Image.Image, np.ndarray, Picture)):
-            return self.open(pictures).segment(vocabulary)
+            (result,) = self._segment_group([read_picture(pictures)], vocabulary)
+            return result
         if not isinstance(pictures, Iterable):
             raise FeedsegError(f"a picture is a path, a PIL image or an array, not {type(pictures).__name__}")
         return self._segment_all(pictures, vocabulary)
@@ -176,9 +176,9 @@ class Segmenter:
             yield from self._segment_group(group, vocabulary)
 
     def _segment_group(self, group: Sequence[Picture], vocabulary: Vocabulary) -> Iterator[Segmentation]:
-        opened = self.open_pixels([self._resized(picture) for picture in group])
-        for picture, logits in zip(group, self.stitched_logits(opened, vocabulary), strict=True):
-            yield self._label(picture, logits, vocabulary)
+        opened = self._open_windows([self._resized(picture) for picture in group])
+        for picture, mosaic in zip(group, self._mosaics(opened, vocabulary), strict=True):
+            yield self._segmentation(picture, mosaic, vocabulary)
 
     def _size(self, picture: Picture) -> tuple[int, int]:
         """Height and width that a picture is resized to."""
@@ -198,50 +198,61 @@ class Segmenter:
 
         Windows of one shape go through the tower in batches.
         """
+        return list(self._open_windows(pictures))
+
+    def _open_windows(self, pictures: Sequence[Tensor]) -> Iterator[OpenedWindows]:
+        """One batch after the other, so that whoever needs no more of it than its logits holds one at a time."""
         by_shape: dict[torch.Size, list[tuple[_Place, Tensor]]] = {}
         for index, pixels in enumerate(pictures):
             size = (pixels.shape[-2], pixels.shape[-1])
             for window in self._windows(size):
                 padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self.multiple)
                 by_shape.setdefault(padded.shape, []).append((_Place(index, size, window, inside), padded))
-        opened = []
         for shape, members in by_shape.items():
             for start in range(0, len(members), self.batch_size):
                 places, batch = zip(*members[start : start + self.batch_size], strict=True)
-                opened.append(OpenedWindows(self.reader.open(torch.stack(batch)), places, (shape[-2], shape[-1])))
-        return opened
+                yield OpenedWindows(self.reader.open(torch.stack(batch)), places, (shape[-2], shape[-1]))
 
-    @torch.inference_mode()
-    def stitched_logits(self, opened: Sequence[OpenedWindows], vocabulary: Vocabulary) -> list[Tensor]:
+    def stitched_logits(self, opened: Iterable[OpenedWindows], vocabulary: Vocabulary) -> list[Tensor]:
         """Cosines of the queries, (C, height, width), of every picture that was opened, at its working size.
 
         Without windows they stay on the host's grid, (C, h, w), so that they are resized once and not twice.
         """
+        return [mosaic.rows(0, mosaic.shape[1]) for mosaic in self._mosaics(opened, vocabulary)]
+
+    @torch.inference_mode()
+    def _mosaics(self, opened: Iterable[OpenedWindows], vocabulary: Vocabulary) -> list[Mosaic]:
+        """The same, of which rows are computed when they are asked for."""
         text = self.embed(vocabulary)
-        finished: dict[int, Tensor] = {}
-        canvases: dict[int, Canvas] = {}
+        sizes: dict[int, Sides] = {}
+        tiles: dict[int, list[Tile]] = {}
         for windows in opened:
             logits = windows.reading.logits(text, self.feedback)
             for place, of_window in zip(windows.places, logits, strict=True):
                 if self.settings.window is None:
-                    finished[place.picture] = of_window
-                    continue
-                if place.picture not in canvases:
-                    canvases[place.picture] = Canvas(len(text), place.size, text.device)
-                enlarged = interpolate(of_window[None], size=windows.sides, mode="bilinear", align_corners=False)[0]
-                canvases[place.picture].add(place.window, enlarged[:, place.inside.rows, place.inside.columns])
-        finished |= {index: canvas.mean() for index, canvas in canvases.items()}
-        return [finished[index] for index in sorted(finished)]
+                    size = sides = windows.reading.grid
+                    window = inside = Window(0, 0, *size)
+                else:
+                    size, sides, window, inside = place.size, windows.sides, place.window, place.inside
+                sizes[place.picture] = size
+                tiles.setdefault(place.picture, []).append(Tile(of_window, sides, inside, window))
+        return [Mosaic(sizes[index], tiles[index]) for index in sorted(tiles)]
 
-    def _label(self, picture: Picture, logits: Tensor, vocabulary: Vocabulary) -> Segmentation:
-        labels, confidence = label_pixels(
-            logits,
+    def _labels(
+        self, picture: Picture, mosaic: Mosaic, vocabulary: Vocabulary, smallest_area: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return label_pixels(
+            mosaic,
             picture.size,
             vocabulary.query_to_class,
             len(vocabulary.names),
             self.settings.logit_scale,
             vocabulary.threshold,
+            smallest_area,
         )
+
+    def _segmentation(self, picture: Picture, mosaic: Mosaic, vocabulary: Vocabulary) -> Segmentation:
+        labels, confidence = self._labels(picture, mosaic, vocabulary)
         return Segmentation(
             labels=labels,
             confidence=confidence,
@@ -289,9 +300,15 @@ class OpenedPicture:
         """Cosines of the queries before the softmax, (C, h, w), at the size that the windows were cut from."""
         return self._segmenter.stitched_logits(self._opened, vocabulary)[0]
 
+    def labels(self, vocabulary: Vocabulary, smallest_area: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The label of every pixel and its probability, as `label_pixels` gives them; `logits` are never held whole."""
+        (mosaic,) = self._segmenter._mosaics(self._opened, vocabulary)
+        return self._segmenter._labels(self.picture, mosaic, vocabulary, smallest_area)
+
     def segment(self, vocabulary: Vocabulary) -> Segmentation:
         """Name every pixel with these words."""
-        return self._segmenter._label(self.picture, self.logits(vocabulary), vocabulary)
+        (mosaic,) = self._segmenter._mosaics(self._opened, vocabulary)
+        return self._segmenter._segmentation(self.picture, mosaic, vocabulary)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
-"""Cutting a picture into overlapping windows, padding them to whole patches, and stitching their logits."""
+"""Cutting a picture into overlapping windows, padding them to whole patches, and stitching their logits row by row."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from feedseg.settings import Sides
 
@@ -58,18 +60,73 @@ def padded_to_multiple(window: Tensor, multiple: int) -> tuple[Tensor, Window]:
     return padded, Window(top, left, height, width)
 
 
-class Canvas:
-    """The running mean of the windows' logits over one picture."""
+@dataclass(frozen=True)
+class RowPair:
+    """The two rows that a row of a resized picture lies between, and how near it is to the lower one, 0 to 1."""
 
-    def __init__(self, queries: int, picture: Sides, device: torch.device) -> None:
-        self._sum = torch.zeros(queries, *picture, device=device)
-        self._count = torch.zeros(picture, device=device)
+    upper: int
+    lower: int
+    weight: float
 
-    def add(self, window: Window, logits: Tensor) -> None:
-        """Add logits (C, height, width) of a window."""
-        self._sum[:, window.rows, window.columns] += logits
-        self._count[window.rows, window.columns] += 1
 
-    def mean(self) -> Tensor:
-        """The mean logits, (C, height, width), fp32. The canvas is used up."""
-        return self._sum.div_(self._count)
+def row_pairs(source: int, target: int) -> list[RowPair]:
+    """For each of `target` rows the pair among `source` rows that bilinear resizing blends, pixels taken as areas."""
+    pairs = []
+    for row in range(target):
+        place = max((row + 0.5) * source / target - 0.5, 0.0)
+        upper = min(floor(place), source - 1)
+        pairs.append(RowPair(upper, min(upper + 1, source - 1), place - upper))
+    return pairs
+
+
+def widened(rows: Tensor, width: int) -> Tensor:
+    """Rows (C, rows, w) resized linearly to a width: (C, rows, width)."""
+    wide = interpolate(rows.flatten(0, 1)[None], size=width, mode="linear", align_corners=False)[0]
+    return wide.unflatten(0, rows.shape[:2])
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A window's logits (C, h, w) on the host's grid, and where they belong.
+
+    Resized to `sides` they cover the padded window, in which `inside` is the part that lies at `window`.
+    """
+
+    logits: Tensor
+    sides: Sides
+    inside: Window
+    window: Window
+
+
+class Mosaic:
+    """The mean of the windows' logits over one picture, (C, height, width), of which rows are computed when asked for.
+
+    The logits stay on the host's grid, so that no picture holds all classes at the size that its windows were cut from.
+    Every row is the same to the last bit whichever rows are computed with it.
+    """
+
+    def __init__(self, size: Sides, tiles: Sequence[Tile]) -> None:
+        """`tiles` cover the picture of `size`; where they overlap they are added in their order."""
+        self.tiles = tiles
+        self.shape = (len(tiles[0].logits), *size)
+        self.device = tiles[0].logits.device
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Some rows of the mean, (C, stop - start, width), fp32."""
+        queries, _, width = self.shape
+        total = torch.zeros(queries, stop - start, width, device=self.device)
+        count = torch.zeros(stop - start, width, device=self.device)
+        for tile in self.tiles:
+            window, inside = tile.window, tile.inside
+            first, last = max(start, window.top), min(stop, window.top + window.height)
+            if first >= last:
+                continue
+            shift = inside.top - window.top
+            pairs = row_pairs(tile.logits.shape[1], tile.sides[0])[first + shift : last + shift]
+            above = pairs[0].upper
+            wide = widened(tile.logits[:, above : pairs[-1].lower + 1], tile.sides[1])[:, :, inside.columns]
+            for row, pair in enumerate(pairs, first - start):
+                blend = torch.lerp(wide[:, pair.upper - above], wide[:, pair.lower - above], pair.weight)
+                total[:, row, window.columns] += blend
+            count[first - start : last - start, window.columns] += 1
+        return total.div_(count)

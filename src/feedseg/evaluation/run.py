@@ -33,7 +33,6 @@ from feedseg.evaluation.journal import (
 )
 from feedseg.evaluation.masks import IGNORED
 from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture
 from feedseg.segmenter import OpenedPicture, Segmenter
 from feedseg.settings import Settings
@@ -108,16 +107,7 @@ class Bench:
         """The labels by one variant, (height, width)."""
         experiment = self.experiment
         self.segmenter.feedback = experiment.variants[variant]
-        vocabulary = experiment.vocabulary
-        return label_pixels(
-            opened.logits(vocabulary),
-            opened.picture.size,
-            vocabulary.query_to_class,
-            experiment.classes,
-            experiment.settings.logit_scale,
-            vocabulary.threshold,
-            experiment.smallest_area,
-        )[0]
+        return opened.labels(experiment.vocabulary, experiment.smallest_area)[0]
 
     def measure(self, sample: Sample, picture: Picture, truth: np.ndarray) -> Measured:
         """One picture, as the sample was read, by every variant."""
