@@ -147,6 +147,17 @@ def test_options_reach_the_segmenter(model: Path, tmp_path: Path, capsys: pytest
     assert about["models"]["proxy"]["name"] == str(proxy)
 
 
+def test_fast_looks_at_every_part_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw("a.png")
+    options = ["--model", str(model), "--host", "clip", "--device", "cpu", "--short-side", "40", "--json"]
+    windows = {}
+    for speed in ("protocol", "fast"):
+        assert main(["segment", "a.png", "--labels", WORDS, *options, "--speed", speed]) == 0
+        about = json.loads(capsys.readouterr().out)["settings"]
+        windows[speed] = (about["short_side"], about["window"], about["stride"])
+    assert windows == {"protocol": (40, 336, 112), "fast": (40, 80, 80)}
+
+
 # Names
 
 
@@ -380,6 +391,8 @@ BAD_USE = {
     "a threshold that is no number": (["a.png", "--labels", WORDS, "--threshold", "high"], "--threshold"),
     "no such option": (["a.png", "--labels", WORDS, "--nonsense"], "--nonsense"),
     "a window of words": (["a.png", "--labels", WORDS, "--window", "big"], "--window"),
+    "no such speed": (["a.png", "--labels", WORDS, "--speed", "slow"], "--speed is protocol or fast, not 'slow'"),
+    "fast with windows": (["a.png", "--labels", WORDS, "--speed", "fast", "--stride", "9"], "leave out --stride"),
     "no short side": (["a.png", "--labels", WORDS, "--short-side", "0"], "--short-side"),
     "no batch": (["a.png", "--labels", WORDS, "--batch-size", "-1"], "--batch-size"),
     "a file for the results": (["a.png", "--labels", WORDS, "--out", "a.png"], "a.png is a file"),

@@ -341,6 +341,8 @@ def test_other_pictures_of_the_same_names_are_measured_anew(tmp_path: Path, caps
         (("scenes", "--shard", "1/3", "--shards", "2"), "give one of them"),
         (("scenes", "--both", "--feedback"), "give one of them"),
         (("scenes", "--window", "half"), "--window is a number of pixels or none"),
+        (("scenes", "--speed", "slow"), "--speed is protocol or fast, not 'slow'"),
+        (("scenes", "--speed", "fast"), "--speed fast chooses the windows: leave out --window"),
         (("scenes", "--stride", "9"), "--stride is the step between windows"),
         (("scenes", "--threshold", "0.5"), "scenes has no background"),
         (("scenes", "--logit-scale", "0"), "logit scale is a positive number"),
@@ -363,6 +365,18 @@ def test_what_cannot_be_started_is_told_in_one_line(
     assert err.count("\n") == 1
     assert told in err
     assert not Path("feedseg-evaluation").exists()
+
+
+def test_fast_is_part_of_what_the_numbers_depend_on(dataset: Path) -> None:
+    options = ["--dataset", str(dataset), "--model", "mini", "--device", "cpu", "--short-side", "48", "--limit", "1"]
+    for speed in ("protocol", "fast"):
+        assert main(["evaluate", *options, "--no-feedback", "--speed", speed, "--out", speed]) == 0
+    settings = [
+        json.loads(next(Path(speed, "mine").glob("*.jsonl")).read_text().splitlines()[0])["fingerprint"]["settings"]
+        for speed in ("protocol", "fast")
+    ]
+    assert settings[0] | {"window": 96, "stride": 96} == settings[1]
+    assert settings[0]["window"] == 336
 
 
 def test_other_words_with_a_threshold_take_the_place_of_a_background(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Windows cover every picture, and stitching and resizing are what torch computes for the whole."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from torch.nn.functional import interpolate
 from feedseg import Settings
 from feedseg import labelling as module
 from feedseg.labelling import label_pixels, resized_rows
-from feedseg.windows import Mosaic, Tile, padded_to_multiple, place_windows
+from feedseg.pictures import fitted_size
+from feedseg.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
 
 SIDES = st.integers(1, 90)
 
@@ -170,3 +173,21 @@ def test_more_than_256_classes_need_two_bytes():
 def test_strides_that_leave_gaps_are_refused(options):
     with pytest.raises(ValueError, match="stride"):
         Settings(**options)
+
+
+@given(st.integers(1, 2000), st.integers(1, 4000), st.sampled_from([224, 336, 448, 1344]))
+def test_fast_settings_look_at_every_part_once(short, long, short_side):
+    """One window where the sides differ by no more than twice; a panorama's only as many as cover it."""
+    fast = Settings(short_side=short_side, window=112, stride=56, logit_scale=50.0).fast()
+    side = fast.window_sides[0]
+    assert fast == Settings(short_side=short_side, window=side, stride=side, logit_scale=50.0)
+    size = fitted_size((short, long), fast.short_side, fast.max_long_side)
+    windows = place_windows(size, fast.window_sides, fast.stride_sides)
+    assert len(windows) == math.ceil(size[0] / side) * math.ceil(size[1] / side)
+    assert max(max(window.height, window.width) for window in windows) <= min(2 * short_side, 896)
+    if max(size) <= 2 * min(size) and short_side <= 448:
+        assert windows == [Window(0, 0, *size)]
+
+
+def test_fast_settings_leave_the_whole_picture_whole():
+    assert Settings(short_side=112, window=None).fast() == Settings(short_side=112, window=None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 Sides = tuple[int, int]  # height, width
+# How a picture is cut: as the host's protocol has it, or by `Settings.fast`.
+SPEEDS = ("protocol", "fast")
+LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,17 @@ class Settings:
     def stride_sides(self) -> Sides:
         """Vertical and horizontal step of the windows."""
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+
+    def fast(self) -> Settings:
+        """The same, but every part of the picture goes through once.
+
+        Windows of twice the short side, at most 896 pixels, do not overlap, so most pictures are one window as they
+        are, and a panorama is a few. Without windows nothing changes: the whole picture goes through at once already.
+        """
+        if self.window is None:
+            return self
+        side = min(2 * self.short_side, LARGEST_FAST_WINDOW)
+        return replace(self, window=side, stride=side)
 
 
 HOST_SETTINGS: dict[str, Settings] = {

@@ -39,6 +39,7 @@ class Request:
     limit: int | None
     workers: int
     out: Path
+    speed: str = "protocol"
     variants: tuple[str, ...] = (WITHOUT, WITH, CONTROL)
     sweep: Sweep | None = None  # what it compares, instead of `variants`
 
@@ -73,6 +74,7 @@ def prepare(request: Request, *, visible: bool = True) -> list[Task]:
         protocol = load_protocol(request.protocol, benchmark.name, host)
         vocabulary = choose_words(benchmark, words, request.vocabulary, protocol.threshold, request.threshold)
         settings = changed(protocol.settings, request.changes)
+        settings = settings.fast() if request.speed == "fast" else settings
         samples = find_samples(benchmark, root_below(benchmark, request.data), request.limit)
         planned.append((benchmark, protocol, vocabulary, settings, samples))
     segmenter = load_segmenter(request.model, request.options, {}, visible=visible)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 
 from feedseg.errors import FeedsegError
+from feedseg.settings import SPEEDS
 from feedseg.vocabulary import Vocabulary
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -71,6 +72,15 @@ def choose_vocabulary(
     if Path(labels).suffix and is_file(labels):
         raise FeedsegError(f"--labels takes the words themselves, and {labels} is a file: did you mean --vocabulary?")
     return Vocabulary.parse_line(labels, background, threshold or 0.0)
+
+
+def check_speed(speed: str, windows: Mapping[str, object]) -> str:
+    """What --speed says; `windows` are --window and --stride, None where they are not given."""
+    if speed not in SPEEDS:
+        raise FeedsegError(f"--speed is {' or '.join(SPEEDS)}, not {speed!r}")
+    if speed == "fast" and (given := [f"--{name}" for name, value in windows.items() if value is not None]):
+        raise FeedsegError(f"--speed fast chooses the windows: leave out {' and '.join(given)}")
+    return speed
 
 
 def is_file(text: str) -> bool:

@@ -38,7 +38,7 @@ SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
 
 
 def load_segmenter(
-    model: str, options: Mapping[str, Any], changes: Mapping[str, Any], *, visible: bool = True
+    model: str, options: Mapping[str, Any], changes: Mapping[str, Any], speed: str = "protocol", *, visible: bool = True
 ) -> Segmenter:
     """The segmenter with a host's own settings and, on top of them, what the user wants otherwise."""
     with status(f"loading {model}", visible=visible):
@@ -49,7 +49,7 @@ def load_segmenter(
         raise FeedsegError(f"--short-side, --window and --stride do not go together: {error}") from error
     if settings.window is None and "stride" in changes:
         raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
-    segmenter.settings = settings
+    segmenter.settings = settings.fast() if speed == "fast" else settings
     return segmenter
 
 

@@ -50,6 +50,7 @@ def evaluate(
     short_side: measuring.ShortSide = None,
     window: measuring.WindowSide = None,
     stride: measuring.Stride = None,
+    speed: measuring.Speed = "protocol",
     logit_scale: measuring.LogitScale = None,
     threshold: measuring.Threshold = None,
     vocabulary: measuring.Words = None,
@@ -70,8 +71,9 @@ def evaluate(
 
     The results' folder gets report.html, report.md, report.json, and journals.
     """
-    from feedseg.apps.inputs import check_writable
+    from feedseg.apps.inputs import check_speed, check_writable
 
+    check_speed(speed, {"window": window, "stride": stride})
     variants = chosen_variants(feedback, both)
     asked = (*(benchmarks or ()), *(dataset or ()))
     if not asked:
@@ -92,6 +94,7 @@ def evaluate(
         options=measuring.loading_options(host, proxy, device, dtype, class_token, residual),
         protocol=protocol,
         changes=measuring.changes_of(short_side, window, stride, logit_scale),
+        speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,
         limit=limit,

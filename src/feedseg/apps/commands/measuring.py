@@ -42,6 +42,16 @@ ProtocolName = Annotated[
 ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", min=1)]
 WindowSide = Annotated[str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole picture.")]
 Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", min=1)]
+Speed = Annotated[
+    str,
+    option(
+        PROTOCOL,
+        "NAME",
+        "protocol: its overlapping windows; fast: each part of the picture once.",
+        "--speed",
+        show_default=True,
+    ),
+]
 LogitScale = Annotated[float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.")]
 Threshold = Annotated[float | None, option(PROTOCOL, "P", "Less probable pixels become background.")]
 Words = Annotated[

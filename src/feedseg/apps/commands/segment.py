@@ -94,6 +94,15 @@ def segment(
         str | None, option(SIZE, "N|none", "Look through windows of N pixels; none: at the whole picture at once.")
     ] = None,
     stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1)] = None,
+    speed: Annotated[
+        str,
+        option(
+            SIZE,
+            "NAME",
+            "protocol: overlapping windows as the host's paper has them; fast: each part of the picture once.",
+            show_default=True,
+        ),
+    ] = "protocol",
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
     ] = "feedseg-out",
@@ -116,8 +125,9 @@ def segment(
       b.overlay.png  the picture in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     """
-    from feedseg.apps.inputs import check_writable, choose_vocabulary, find_pictures
+    from feedseg.apps.inputs import check_speed, check_writable, choose_vocabulary, find_pictures
 
+    check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, vocabulary, threshold)
     changes: dict[str, Any] = {"short_side": short_side, "stride": stride}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -140,7 +150,7 @@ def segment(
 
     from feedseg.apps.segment import load_segmenter, segment_pictures
 
-    segmenter = load_segmenter(model, options, changes)
+    segmenter = load_segmenter(model, options, changes, speed)
     raise typer.Exit(segment_pictures(segmenter, words, jobs, failures, folder, as_json=as_json))
 
 
