@@ -51,3 +51,10 @@ def test_shares_are_those_of_what_is_not_background_and_just_enough_is_too_littl
     for smallest, expected in ((0.24, [0, 0, 0, 0, 1, 2, 2, 2]), (0.25, [0, 0, 0, 0, 0, 2, 2, 2])):
         labels, _ = label_pixels(logits, (1, 8), (0, 1, 2), 3, 40.0, smallest_area=smallest)
         assert labels[0].tolist() == expected
+
+
+def test_where_every_class_is_too_small_and_class_0_has_no_words_pixels_are_class_0() -> None:
+    logits = torch.rand(4, 5, 5, generator=torch.Generator().manual_seed(5))
+    labels, confidence = label_pixels(logits, (9, 9), (1, 2, 3, 4), 5, 10.0, smallest_area=0.9)
+    assert not labels.any()
+    assert not confidence.any()

@@ -61,10 +61,7 @@ def label_pixels(
         labels[strip] = owner[index].cpu().numpy()
         confidence[strip] = scores.sub_(best).exp_().sum(dim=0).reciprocal_().cpu().numpy()
     if smallest_area is not None:
-        areas = np.bincount(labels.ravel(), minlength=classes)
-        areas[0] = 0
-        small = areas <= smallest_area * areas.sum()
-        small[0] = False
+        small = _small_classes(labels, classes, smallest_area)
         hidden = torch.from_numpy(small).to(owner.device)[owner]
         resized = Resized(logits, size)
         for strip in strips:
@@ -74,10 +71,19 @@ def label_pixels(
             before = scores.amax(dim=0)
             scores[hidden] = -torch.inf
             best, index = scores.max(dim=0)
-            labels[strip] = owner[index].cpu().numpy()
+            labels[strip] = owner[index].masked_fill_(best == -torch.inf, 0).cpu().numpy()
             confidence[strip] *= best.sub_(before).exp_().cpu().numpy()
     labels[confidence < np.float32(threshold)] = 0
     return labels, confidence
+
+
+def _small_classes(labels: np.ndarray, classes: int, smallest_area: float) -> np.ndarray:
+    """Which classes, (classes,), have no more than this share of the pixels that are not class 0; never class 0."""
+    areas = np.bincount(labels.ravel(), minlength=classes)
+    areas[0] = 0
+    small = areas <= smallest_area * areas.sum()
+    small[0] = False
+    return small
 
 
 class Resized:
