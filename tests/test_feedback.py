@@ -261,8 +261,8 @@ def test_a_second_pass_starts_from_the_first():
     text, uniform = normalize(text, dim=-1), normalize(read(last.uniform), dim=-1)
     once, twice = FeedbackAttention(), FeedbackAttention(passes=2)
     first = normalize(read(last.attended), dim=-1)
-    second = normalize(read(once.refine(last, once.log_probabilities(first, uniform, text))), dim=-1)
-    expected = normalize(read(once.refine(last, once.log_probabilities(second, uniform, text))), dim=-1)
+    second = normalize(read(once.refine(last, once.isolate(first, uniform, text))), dim=-1)
+    expected = normalize(read(once.refine(last, once.isolate(second, uniform, text))), dim=-1)
     torch.testing.assert_close(twice(attention, values, read, text), expected, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(expected, second, atol=1e-3)
 

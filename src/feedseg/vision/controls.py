@@ -1,4 +1,7 @@
-"""What a gain of feedback must beat: readings that are as smooth, but know nothing of the words."""
+"""What a gain of feedback must beat: readings that are as smooth, but know nothing of the words.
+
+Each can take a feedback's place.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,64 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from feedseg.vision.attention import gaussian_of_distance
 from feedseg.vision.feedback import LastAttention, scale_rows
+
+Read = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class HostTwice:
-    """The host's attention applied twice, A A v / r; usable wherever a feedback is."""
+    """The host's attention applied twice, A A v / r."""
 
-    def reread(
-        self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Callable[[Tensor], Tensor]
-    ) -> Tensor:
+    def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
         """See `Feedback.reread`."""
         if last.weights is None:
             return read(last.attended)
         inverse = 1 / last.row_sum
         return read(scale_rows(last.spread(last.attended), inverse))
+
+
+@dataclass(frozen=True)
+class HostOnLogits:
+    """The host's attention, averaged over its heads, applied to the first reading's cosines."""
+
+    def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
+        """See `Feedback.reread`; smoothing the unit embeddings smooths their cosines."""
+        return first if last.among_patches is None else last.among_patches @ first
+
+
+@dataclass(frozen=True)
+class GaussianOnLogits:
+    """A Gaussian of the distance between patches applied to the first reading's cosines."""
+
+    std: float = 1.0  # in patches
+
+    def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
+        """See `Feedback.reread`."""
+        if last.grid is None:
+            raise ValueError("a Gaussian needs to know the grid of the patches")
+        weights = gaussian_of_distance(last.grid, self.std, first.device)
+        return (weights / weights.sum(dim=-1, keepdim=True)) @ first
+
+
+@dataclass(frozen=True)
+class RootOfHost:
+    """(R A + A R + r R) / 3, R the square root of the host's attention with its rows normalised."""
+
+    def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
+        """See `Feedback.reread`."""
+        if last.among_patches is None:
+            return read(last.attended)
+        root = last.among_patches.sqrt()
+        root = (root / root.sum(dim=-1, keepdim=True)).to(last.values.dtype)
+        spread, attended = (root @ last.patch_values, root @ last.attended)
+        return read((attended + last.spread(spread) + scale_rows(spread, last.row_sum)) / 3)
+
+
+CONTROLS: dict[str, HostTwice | HostOnLogits | GaussianOnLogits | RootOfHost] = {
+    "host twice": HostTwice(),
+    "host on logits": HostOnLogits(),
+    "gaussian on logits": GaussianOnLogits(),
+    "root of host": RootOfHost(),
+}

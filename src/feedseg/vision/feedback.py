@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import torch
@@ -53,6 +53,7 @@ class LastAttention:
     values: Tensor  # (B, M, D), the heads side by side
     prefix: int = 0  # P
     row_sum: Tensor | float = 1.0  # r: a number, (B, N, 1) or (B, H, N, 1)
+    grid: tuple[int, int] | None = None  # rows and columns of the patches, where that is known
 
     @cached_property
     def attended(self) -> Tensor:
@@ -69,9 +70,25 @@ class LastAttention:
         """U v: what every patch gathers when it attends to all values alike; (B, N or 1, D)."""
         return scale_rows(self.values.mean(dim=1, keepdim=True), self.row_sum)
 
+    @cached_property
+    def among_patches(self) -> Tensor | None:
+        """The mean of A over the heads, without the leading tokens, each row summing to one: (B, N, N), fp32.
+
+        None for the identity.
+        """
+        if self.weights is None:
+            return None
+        shared = self.weights if self.weights.dim() == 3 else self.weights.mean(dim=1, dtype=torch.float32)
+        shared = shared[..., self.prefix :].float()
+        return shared / shared.sum(dim=-1, keepdim=True)
+
     def spread(self, patches: Tensor) -> Tensor:
         """A applied to other values for the patches, (B, N, D); the leading tokens keep theirs."""
         return attend(self.weights, torch.cat((self.values[:, : self.prefix], patches), dim=1))
+
+
+# F by its rows: a slice of the patches to (B, rows, N), fp32; each row sums to one.
+Correspondence = Callable[[slice], Tensor]
 
 
 class Rereading(Protocol):
@@ -86,23 +103,21 @@ class Rereading(Protocol):
 
 @dataclass(frozen=True)
 class Feedback(ABC):
-    """What every kind of feedback shares: the passes, and the ensemble of attentions.
+    """What every kind of feedback shares: a first reading, and passes that each read anew.
 
-    A kind says what the patches predict (`log_probabilities`) and which of them belong together (`correspondence`).
+    A kind says what the patches predict (`isolate`), which of them belong together (`correspondence`), and which
+    attention that makes (`refine`, the ensemble).
     """
 
-    terms: tuple[str, ...] = field(default=TERMS, kw_only=True)  # of the ensemble, which is their mean
     passes: int = field(default=1, kw_only=True)  # each further one starts from what the one before has read
 
     def __post_init__(self) -> None:
-        if not self.terms or len(set(self.terms)) < len(self.terms) or not set(self.terms) <= set(TERMS):
-            raise ValueError(f"the terms of the ensemble are some of {', '.join(TERMS)}, not {self.terms}")
         if self.passes < 1:
             raise ValueError(f"there is at least one pass, not {self.passes}")
 
     @abstractmethod
-    def log_probabilities(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
-        """What the patches predict, (B, N, C), fp32.
+    def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
+        """What the attention contributed to every patch's prediction, as this kind measures it: (B, N, C), fp32.
 
         Args:
             first: the patches' embeddings, (B, N, E); like the others of unit length.
@@ -111,8 +126,12 @@ class Feedback(ABC):
         """
 
     @abstractmethod
-    def correspondence(self, log_probabilities: Tensor, rows: slice) -> Tensor:
-        """F for the given rows: (B, N, C) to (B, rows, N), fp32; each row sums to one."""
+    def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
+        """F, from what `isolate` returned."""
+
+    @abstractmethod
+    def refine(self, last: LastAttention, isolated: Tensor) -> Tensor:
+        """The ensemble of F and the host's attention A, applied to the values: (B, N, D)."""
 
     def __call__(
         self,
@@ -173,7 +192,7 @@ class Feedback(ABC):
 
         Args:
             last: the host's last attention.
-            first, uniform, text: unit embeddings, see `log_probabilities`.
+            first, uniform, text: unit embeddings, see `isolate`.
             read: from the attention's output (B, N, D) to embeddings (B, N, E).
 
         Returns:
@@ -181,35 +200,9 @@ class Feedback(ABC):
         """
         embedded = first
         for _ in range(self.passes):
-            predictions = self.log_probabilities(normalize(embedded.float(), dim=-1), uniform, text)
-            embedded = read(self.refine(last, predictions))
+            isolated = self.isolate(normalize(embedded.float(), dim=-1), uniform, text)
+            embedded = read(self.refine(last, isolated))
         return embedded
-
-    def refine(self, last: LastAttention, log_probabilities: Tensor) -> Tensor:
-        """The adaptation ensemble applied to the values, by default (F A + A F + r F) v / 3: (B, N, D)."""
-        if last.weights is None:  # with A the identity all terms are one
-            return self._apply(log_probabilities, last.patch_values)
-        needed = (last.patch_values, last.attended) if "FA" in self.terms else (last.patch_values,)
-        fed_back, *rest = self._apply(log_probabilities, torch.cat(needed, dim=-1)).chunk(len(needed), dim=-1)
-        total = torch.zeros_like(fed_back)
-        if "FA" in self.terms:
-            total += rest[0]
-        if "AF" in self.terms:
-            total += last.spread(fed_back)
-        if "F" in self.terms:
-            total += scale_rows(fed_back, last.row_sum)
-        return total / len(self.terms)
-
-    def _apply(self, log_probabilities: Tensor, values: Tensor) -> Tensor:
-        """F times values (B, N, D), a block of rows of F at a time."""
-        batch, patches, _ = log_probabilities.shape
-        budget = BLOCK_ELEMENTS_CPU if values.device.type == "cpu" else BLOCK_ELEMENTS_ACCELERATOR
-        rows = max(1, budget // (batch * patches))
-        out = torch.empty_like(values)
-        for start in range(0, patches, rows):
-            block = slice(start, start + rows)
-            out[:, block] = self.correspondence(log_probabilities, block).to(values.dtype) @ values
-        return out
 
 
 @dataclass(frozen=True)
@@ -224,9 +217,12 @@ class FeedbackAttention(Feedback):
     isolation: float = 35.0  # b, of the uniform reading's cosines
     keep: float = 0.45  # p, the share of a row's softmax that pruning keeps
     sharpness: float = 3.0  # λ
+    terms: tuple[str, ...] = field(default=TERMS, kw_only=True)  # of the ensemble, which is their mean
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.terms or len(set(self.terms)) < len(self.terms) or not set(self.terms) <= set(TERMS):
+            raise ValueError(f"the terms of the ensemble are some of {', '.join(TERMS)}, not {self.terms}")
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep is a share of a row, above 0 and at most 1, not {self.keep}")
         if not 0 <= self.sharpness <= MOST_SHARPNESS:
@@ -234,11 +230,39 @@ class FeedbackAttention(Feedback):
         if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):
             raise ValueError(f"scale and isolation are numbers, not {self.scale} and {self.isolation}")
 
-    def log_probabilities(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
+    def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
         return isolated_log_probabilities(first, uniform, text, self.scale, self.isolation)
 
-    def correspondence(self, log_probabilities: Tensor, rows: slice) -> Tensor:
-        return feedback_attention(log_probabilities, self.keep, self.sharpness, rows)
+    def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
+        return partial(feedback_attention, isolated, self.keep, self.sharpness)
+
+    def refine(self, last: LastAttention, isolated: Tensor) -> Tensor:
+        """The adaptation ensemble applied to the values, by default (F A + A F + r F) v / 3: (B, N, D)."""
+        feedback = self.correspondence(last, isolated)
+        if last.weights is None:  # with A the identity all terms are one
+            return apply_rows(feedback, last.patch_values)
+        needed = (last.patch_values, last.attended) if "FA" in self.terms else (last.patch_values,)
+        fed_back, *rest = apply_rows(feedback, torch.cat(needed, dim=-1)).chunk(len(needed), dim=-1)
+        total = torch.zeros_like(fed_back)
+        if "FA" in self.terms:
+            total += rest[0]
+        if "AF" in self.terms:
+            total += last.spread(fed_back)
+        if "F" in self.terms:
+            total += scale_rows(fed_back, last.row_sum)
+        return total / len(self.terms)
+
+
+def apply_rows(weights: Correspondence, values: Tensor) -> Tensor:
+    """An attention among the patches, given by its rows, times values (B, N, D): only some rows exist at a time."""
+    batch, patches, _ = values.shape
+    budget = BLOCK_ELEMENTS_CPU if values.device.type == "cpu" else BLOCK_ELEMENTS_ACCELERATOR
+    rows = max(1, budget // (batch * patches))
+    out = torch.empty_like(values)
+    for start in range(0, patches, rows):
+        block = slice(start, start + rows)
+        out[:, block] = weights(block).to(values.dtype) @ values
+    return out
 
 
 def scale_rows(values: Tensor, row_sum: Tensor | float) -> Tensor:

@@ -88,7 +88,7 @@ class _OpenedWindow:
         return feedback.reread(self.last, *self.units, text, self.read)
 
     def correspondence(self, text: Tensor, feedback: Feedback) -> Tensor:
-        return feedback.correspondence(feedback.log_probabilities(*self.units, text), slice(None))
+        return feedback.correspondence(self.last, feedback.isolate(*self.units, text))(slice(None))
 
 
 class Reading:
@@ -114,7 +114,7 @@ class Reading:
         for index in range(len(values)):
             window = slice(index, index + 1)
             weights = None if attention is None else attention[window]
-            last = LastAttention(weights, values[window], prefix, row_sum)
+            last = LastAttention(weights, values[window], prefix, row_sum, grid)
             self._windows.append(_OpenedWindow(tower, last, None if residual is None else residual[window]))
 
     @property
