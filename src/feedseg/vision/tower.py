@@ -1,8 +1,8 @@
 """A text-aligned vision transformer, opened at its last block.
 
-Composed from the submodules of transformers' models, which are neither patched nor hooked. Shapes: B pictures, P
-leading tokens that are no patches (class token, registers), N patches, M = P + N, D the tower's width, H heads of width
-d, E the joint embedding's size.
+Composed from the submodules of transformers' models, which are neither patched nor hooked, but for one activation that
+`feedseg.vision.modules` folds into the weights beside it. Shapes: B pictures, P leading tokens that are no patches
+(class token, registers), N patches, M = P + N, D the tower's width, H heads of width d, E the joint embedding's size.
 """
 
 from __future__ import annotations
