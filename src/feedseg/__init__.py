@@ -12,14 +12,24 @@ if TYPE_CHECKING:
     from feedseg.segmentation import Segmentation
     from feedseg.segmenter import Segmenter
     from feedseg.settings import Settings
+    from feedseg.vision.calibrated import CalibratedFeedback
     from feedseg.vision.feedback import FeedbackAttention
     from feedseg.vocabulary import Vocabulary
 
 __version__: str
 
-__all__ = ["FeedbackAttention", "FeedsegError", "Segmentation", "Segmenter", "Settings", "Vocabulary"]
+__all__ = [
+    "CalibratedFeedback",
+    "FeedbackAttention",
+    "FeedsegError",
+    "Segmentation",
+    "Segmenter",
+    "Settings",
+    "Vocabulary",
+]
 
 _HOMES = {
+    "CalibratedFeedback": "feedseg.vision.calibrated",
     "FeedbackAttention": "feedseg.vision.feedback",
     "FeedsegError": "feedseg.errors",
     "Segmentation": "feedseg.segmentation",
