@@ -138,7 +138,18 @@ def test_options_reach_the_segmenter(model: Path, tmp_path: Path, capsys: pytest
     draw("a.png")
     proxy = tmp_path / "dino"
     tiny_models.save_proxy(proxy, "dino")
-    options = ["--proxy", proxy, "--no-feedback", "--class-token", "--residual", "--dtype", "bf16", "--batch-size", "3"]
+    options = [
+        "--proxy",
+        proxy,
+        "--feedback",
+        "none",
+        "--class-token",
+        "--residual",
+        "--dtype",
+        "bf16",
+        "--batch-size",
+        "3",
+    ]
     arguments = ["segment", "a.png", "--labels", WORDS, "--model", model, "--device", "cpu", "--json", *options]
     assert main([*map(str, arguments), "--short-side", "40", "--window", "none"]) == 0
     about = json.loads(capsys.readouterr().out)
@@ -454,7 +465,7 @@ def test_help_fits_80_columns(command: list[str], capsys: pytest.CaptureFixture[
     assert max(map(len, out.splitlines())) <= 80
     assert "…" not in out
     if command == ["segment"]:
-        options = """--labels --background --vocabulary --threshold --model --host --proxy --feedback --no-feedback
+        options = """--labels --background --vocabulary --threshold --model --host --proxy --feedback
             --device --short-side --window --stride --out --json --class-token --no-class-token --residual --no-residual
             --dtype --batch-size --help"""
         for option in options.split():

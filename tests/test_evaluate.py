@@ -107,12 +107,29 @@ def test_samples_are_read_ahead_but_not_all_at_once_and_handed_out_in_order() ->
 
 
 def test_only_one_variant_where_only_one_is_asked_for(dataset: Path, undisturbed: Path) -> None:
-    for flag, variant in (("--no-feedback", "without"), ("--feedback", "feedback")):
-        assert evaluate("--dataset", dataset, flag, "--out", flag[2:]) == 0
-        (line, *_) = journal_lines(Path(flag[2:]) / "mine")
+    for name, variant in (("none", "without"), ("paper", "feedback"), ("calibrated", "calibrated")):
+        assert evaluate("--dataset", dataset, "--feedback", name, "--out", name) == 0
+        (line, *_) = journal_lines(Path(name) / "mine")
         assert list(line["pixels"]) == [variant]
-        assert matrices(Path(flag[2:]) / "mine", [variant])[variant] == matrices(undisturbed)[variant]
-        assert "NaN" not in Path(flag[2:], "report.json").read_text()
+        if variant != "calibrated":  # which is not compared unless it is asked for
+            assert matrices(Path(name) / "mine", [variant])[variant] == matrices(undisturbed)[variant]
+        assert "NaN" not in Path(name, "report.json").read_text()
+
+
+def test_both_kinds_of_feedback_stand_side_by_side(dataset: Path, undisturbed: Path, capsys) -> None:
+    assert evaluate("--dataset", dataset, "--feedback", "calibrated, none,paper", "--out", "out") == 0
+    screen = capsys.readouterr().out
+    assert "calibrated" in screen
+    (line, *_) = journal_lines(Path("out/mine"))
+    assert list(line["pixels"]) == ["without", "feedback", "calibrated"]
+    report = json.loads(Path("out/report.json").read_text())["benchmarks"][0]
+    assert set(report["gains"]) == {"feedback", "calibrated"}
+    assert report["made_with"]["variants"]["calibrated"]["kind"] == "CalibratedFeedback"
+    page = Path("out/report.html").read_text()
+    assert "with calibrated feedback" in page
+    assert "mine, calibrated" in page
+    both = matrices(Path("out/mine"), ["without", "feedback"])
+    assert both == {name: matrices(undisturbed)[name] for name in both}
 
 
 def test_more_pictures_can_be_added_later(dataset: Path, undisturbed: Path) -> None:
@@ -296,7 +313,7 @@ def test_a_folder_with_other_numbers_is_refused(
         (("--host", "clip"), "settings.host was proxyclip, now clip"),
         (("--logit-scale", "30"), "settings.logit_scale was 40.0, now 30.0"),
         (("--vocabulary", words), "words was "),
-        (("--no-feedback",), "variants.feedback.kind was FeedbackAttention, now absent"),
+        (("--feedback", "none"), "variants.feedback.kind was FeedbackAttention, now absent"),
     ):
         assert evaluate("--dataset", dataset, "--out", undisturbed.parent, *change) == 2
         out, err = capsys.readouterr()
@@ -339,7 +356,7 @@ def test_other_pictures_of_the_same_names_are_measured_anew(tmp_path: Path, caps
         (("voc21",), "voc21 needs its data"),
         (("scenes", "--shard", "0/3"), "--shard is a share such as 2/8"),
         (("scenes", "--shard", "1/3", "--shards", "2"), "give one of them"),
-        (("scenes", "--both", "--feedback"), "give one of them"),
+        (("scenes", "--feedback", "none,mine"), "--feedback takes none, paper, calibrated, control"),
         (("scenes", "--window", "half"), "--window is a number of pixels or none"),
         (("scenes", "--speed", "slow"), "--speed is protocol or fast, not 'slow'"),
         (("scenes", "--speed", "fast"), "--speed fast chooses the windows: leave out --window"),
@@ -370,7 +387,7 @@ def test_what_cannot_be_started_is_told_in_one_line(
 def test_fast_is_part_of_what_the_numbers_depend_on(dataset: Path) -> None:
     options = ["--dataset", str(dataset), "--model", "mini", "--device", "cpu", "--short-side", "48", "--limit", "1"]
     for speed in ("protocol", "fast"):
-        assert main(["evaluate", *options, "--no-feedback", "--speed", speed, "--out", speed]) == 0
+        assert main(["evaluate", *options, "--feedback", "none", "--speed", speed, "--out", speed]) == 0
     settings = [
         json.loads(next(Path(speed, "mine").glob("*.jsonl")).read_text().splitlines()[0])["fingerprint"]["settings"]
         for speed in ("protocol", "fast")
@@ -403,5 +420,5 @@ def test_data_are_found_at_the_root_and_below_it(tmp_path: Path) -> None:
     Vocabulary([*CLASSES, *(f"striped {word}" for word in CLASSES[2:6])]).write("words.txt")  # which the model knows
     words = ("--vocabulary", "words.txt", "--threshold", 0.1)
     for place in (root, tmp_path / "kit"):
-        assert evaluate("voc21", "--data", place, "--no-feedback", "--out", "out", *words) == 0
+        assert evaluate("voc21", "--data", place, "--feedback", "none", "--out", "out", *words) == 0
     assert len(journal_lines(Path("out/voc21"))) == 2

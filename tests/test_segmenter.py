@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 import tiny_models
-from feedseg import FeedbackAttention, FeedsegError, Segmenter, Settings, Vocabulary
+from feedseg import CalibratedFeedback, FeedbackAttention, FeedsegError, Segmenter, Settings, Vocabulary
 from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture
-from feedseg.segmenter import default_feedback
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.catalog import repository_of
+from feedseg.vision.kinds import named_feedback
 
 VOCABULARY = Vocabulary(["cat", "sofa; couch", "rug"], background=["wall", "floor"])
 SETTINGS = Settings(short_side=48, max_long_side=200, window=32, stride=16)
@@ -43,7 +43,7 @@ def picture(height=60, width=90, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize("feedback", [True, False])
+@pytest.mark.parametrize("feedback", [True, False, "calibrated"])
 @pytest.mark.parametrize("host", HOSTS)
 def test_every_host_names_every_pixel(clip, dino, host, feedback):
     segmenter = load(clip, dino, host, feedback=feedback)
@@ -53,7 +53,7 @@ def test_every_host_names_every_pixel(clip, dino, host, feedback):
     assert result.names == ("background", "cat", "sofa", "rug")
     assert sum(result.shares.values()) == pytest.approx(1)
     assert 1 / 6 < result.confidence.min() <= result.confidence.max() <= 1
-    assert (segmenter.feedback is not None) == feedback
+    assert (segmenter.feedback is not None) == bool(feedback)
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -73,7 +73,7 @@ def batched_logits(segmenter, pictures):
     return segmenter.stitched_logits(opened, VOCABULARY)
 
 
-@pytest.mark.parametrize("feedback", [False, UNPRUNED])
+@pytest.mark.parametrize("feedback", [False, UNPRUNED, "calibrated"])
 @pytest.mark.parametrize("host", HOSTS)
 def test_batches_give_what_single_windows_give(clip, dino, host, feedback):
     """Several pictures of several shapes, windows of all of them in one batch."""
@@ -231,6 +231,11 @@ def test_half_precision_stays_close(clip, dino, host, dtype, close):
     assert np.isfinite(refined.confidence).all()
 
 
+def test_the_feedback_is_chosen_by_name(clip, dino):
+    kinds = [load(clip, dino, feedback=name).feedback for name in ("paper", "calibrated", "none", True, False)]
+    assert kinds == [FeedbackAttention(), CalibratedFeedback(), None, FeedbackAttention(), None]
+
+
 def test_the_feedbacks_constants_follow_tower_and_proxy(clip, dino, tmp_path):
     assert load(clip, dino).feedback == FeedbackAttention(20.0, 35.0, 0.45, 3.0)
     tiny_models.save_proxy(tmp_path, "mae")
@@ -239,7 +244,7 @@ def test_the_feedbacks_constants_follow_tower_and_proxy(clip, dino, tmp_path):
     assert load(clip, dino, feedback=tuned).feedback == tuned
     huge = load(clip, dino, "maskclip")
     huge.reader.tower.width = 1280
-    assert default_feedback(huge.reader.tower, None).sharpness == 2.3
+    assert named_feedback("paper", huge.reader.tower).sharpness == 2.3
 
 
 def test_any_function_is_a_proxy(clip):
@@ -260,7 +265,7 @@ def test_provenance_names_models_and_revisions(clip, dino):
     assert result.models["proxy"]["name"] == str(dino)
     assert result.models["model"]["revision"] != result.models["proxy"]["revision"]
     assert result.settings["host"] == "proxyclip"
-    assert result.settings["feedback"] == vars(FeedbackAttention(20.0, 35.0, 0.45, 3.0))
+    assert result.settings["feedback"] == {"kind": "FeedbackAttention"} | vars(FeedbackAttention(20.0, 35.0, 0.45, 3.0))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +277,8 @@ def test_provenance_names_models_and_revisions(clip, dino):
         ({"dtype": "int4"}, "the type 'int4' is none of fp32"),
         ({"proxy": "vit-b-16"}, "text-aligned tower"),
         ({"batch_size": 0}, "batch size is at least 1"),
-        ({"feedback": 1}, "feedback is True, False or a FeedbackAttention"),
+        ({"feedback": 1}, "there is no feedback 1; there are paper, calibrated, none"),
+        ({"feedback": "papre"}, "there is no feedback 'papre'; there are paper, calibrated, none"),
     ],
 )
 def test_options_that_make_no_sense_are_told_in_one_line(clip, dino, options, message):

@@ -18,22 +18,21 @@ from feedseg.errors import FeedsegError
 from feedseg.labelling import label_pixels
 from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
 from feedseg.segmentation import Segmentation
-from feedseg.settings import HOST_SETTINGS, WHOLE_PICTURE, Settings, Sides
+from feedseg.settings import FEEDBACKS, HOST_SETTINGS, WHOLE_PICTURE, Settings, Sides
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.catalog import (
     CARDS,
     DEFAULT_MODEL,
     DEFAULT_PROXY,
-    SHARPNESS_BY_PROXY,
-    SHARPNESS_BY_WIDTH,
     repository_of,
 )
-from feedseg.vision.feedback import FeedbackAttention, Rereading
+from feedseg.vision.feedback import Rereading
+from feedseg.vision.kinds import named_feedback
 from feedseg.vision.models import Model, open_model
 from feedseg.vision.proxy import Features, Proxy, SelfProxy, open_proxy
 from feedseg.vision.reading import Reader, Reading
 from feedseg.vision.text import Progress, TextTower
-from feedseg.vision.tower import ClipTower, Tower
+from feedseg.vision.tower import ClipTower
 from feedseg.vocabulary import Vocabulary
 from feedseg.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
 
@@ -65,7 +64,7 @@ class Segmenter:
         *,
         host: str = "proxyclip",
         proxy: str | Path | Features | Proxy | None = None,
-        feedback: bool | Rereading = True,
+        feedback: str | bool | Rereading = "paper",
         settings: Settings | None = None,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
@@ -82,7 +81,8 @@ class Segmenter:
             proxy: for proxyclip: a name of the catalog, a hub id, a local folder, "self" for the tower's own final
                 patch tokens, or a function from RGB windows in [0, 1], (B, 3, height, width), to features (B, C, h, w).
                 None: "dino-b8" beside a CLIP, "self" beside another tower and beside "mini".
-            feedback: the paper's feedback, none, or one with other constants.
+            feedback: "paper", with its constants for this tower and proxy; "calibrated", which takes its scales from
+                the picture; "none"; or a feedback with constants of your own. True is "paper", False "none".
             settings: sizes and windows; None for the host's own protocol, or what suits a tower that is not like CLIP.
             device: "cpu", "cuda", "mps", …; None for the best there is.
             dtype: "fp32", "fp16" or "bf16"; None for fp16 on CUDA and fp32 elsewhere.
@@ -99,8 +99,10 @@ class Segmenter:
             raise FeedsegError(f"the host {host} uses no proxy; proxyclip does")
         if batch_size is not None and batch_size < 1:
             raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
-        if not isinstance(feedback, bool) and not hasattr(feedback, "reread"):
-            raise FeedsegError(f"feedback is True, False or a FeedbackAttention, not {feedback!r}")
+        if isinstance(feedback, bool):
+            feedback = "paper" if feedback else "none"
+        if not (feedback in FEEDBACKS if isinstance(feedback, str) else hasattr(feedback, "reread")):
+            raise FeedsegError(f"there is no feedback {feedback!r}; there are {', '.join(FEEDBACKS)}")
         place = choose_device(device)
         number = choose_dtype(dtype, place)
         source = model if isinstance(model, Model) else repository_of(model, "tower")
@@ -119,12 +121,10 @@ class Segmenter:
             opened.text.to(place, number)
         if class_token is None and not is_clip:
             class_token = False
-        if feedback is True:
-            feedback = default_feedback(opened.tower, encoder)
         return cls(
             model=opened,
             reader=Reader(opened.tower, chosen, encoder, class_token, residual),
-            feedback=feedback or None,
+            feedback=named_feedback(feedback, opened.tower, encoder) if isinstance(feedback, str) else feedback,
             settings=settings or (card and card.settings) or (HOST_SETTINGS[host] if is_clip else WHOLE_PICTURE),
             batch_size=1 if place.type == "cpu" else batch_size or 16,
         )
@@ -278,7 +278,7 @@ class Segmenter:
         feedback, settings, reader = self.feedback, self.settings, self.reader
         return {
             "host": reader.host.name,
-            "feedback": None if feedback is None else vars(feedback).copy(),
+            "feedback": None if feedback is None else {"kind": type(feedback).__name__, **vars(feedback)},
             "class_token": reader.sees_class_token,
             "residual": reader.keeps_residual,
             **vars(settings),
@@ -328,10 +328,3 @@ class OpenedWindows:
     reading: Reading
     places: tuple[_Place, ...]
     sides: tuple[int, int]
-
-
-def default_feedback(tower: Tower, proxy: Proxy | None) -> FeedbackAttention:
-    """The paper's constants, with the sharpness it gives for this tower and proxy."""
-    usual = FeedbackAttention().sharpness
-    by_width = SHARPNESS_BY_WIDTH.get(tower.width, usual)
-    return FeedbackAttention(sharpness=SHARPNESS_BY_PROXY.get(proxy.kind if proxy else "", by_width))

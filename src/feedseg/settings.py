@@ -8,6 +8,7 @@ from math import isfinite
 Sides = tuple[int, int]  # height, width
 # How a picture is cut: as the host's protocol has it, or by `Settings.fast`.
 SPEEDS = ("protocol", "fast")
+FEEDBACKS = ("paper", "calibrated", "none")
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 
 

@@ -16,7 +16,7 @@ from feedseg.evaluation.journal import JournalError, Share, identity, measured_a
 from feedseg.evaluation.report import Written, write_report
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.results import Result, summarise
-from feedseg.evaluation.run import CONTROL, WITH, WITHOUT
+from feedseg.evaluation.run import CONTROL, FED_BACK, WITHOUT
 from feedseg.evaluation.tables import percent, points
 
 SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
@@ -115,10 +115,12 @@ def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report
     """A short table, and where the rest is."""
     screen = console()
     if any(result.names for result in results):
-        table = plain_table("mIoU", "without", "feedback", "gain, 95 % interval", "control", "published")
+        compared = [name for name in FED_BACK if name in tasks[0].bench.experiment.variants]
+        fed_back = [heading for name in compared for heading in (name, "gain, 95 % interval")]
+        table = plain_table("mIoU", "without", *fed_back, "control", "published")
         for task, result in zip(tasks, results, strict=True):
             if result.names:
-                table.add_row(task.benchmark.name, *_figures(task, result))
+                table.add_row(task.benchmark.name, *_figures(task, result, compared))
         for column in table.columns[1:]:
             column.justify = "right"
         show(screen, table)
@@ -146,14 +148,21 @@ def caution(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [] if note is None else [("note", note)]
 
 
-def _figures(task: Task, result: Result) -> list[str]:
+def _figures(task: Task, result: Result, compared: Sequence[str]) -> list[str]:
     chapter = Chapter(task.bench, task.samples, result)
-    gain = chapter.gain(WITH)
-    control = chapter.gain(CONTROL)
+
+    def miou(name: str) -> str:
+        return percent(result.variants[name].miou.value) if name in result.variants else ""
+
+    def gain(name: str, interval: bool = True) -> str:
+        found = chapter.gain(name)
+        return "" if found is None else points(found, interval=interval)
+
+    fed_back = [cell for name in compared for cell in (miou(name), gain(name))]
     published = chapter.published
     return [
-        *(percent(result.variants[name].miou.value) if name in result.variants else "" for name in (WITHOUT, WITH)),
-        "" if gain is None else points(gain),
-        "" if control is None else points(control, interval=False),
+        miou(WITHOUT),
+        *fed_back,
+        gain(CONTROL, interval=False),
         "" if published is None else f"{published.miou:.1f}",
     ]

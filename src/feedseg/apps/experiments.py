@@ -15,10 +15,11 @@ from feedseg.evaluation.datasets import Sample, find_samples
 from feedseg.evaluation.journal import check_fingerprint
 from feedseg.evaluation.layout import root_below
 from feedseg.evaluation.protocols import load_protocol
-from feedseg.evaluation.run import CONTROL, WITH, WITHOUT, Bench, Experiment, Variants
+from feedseg.evaluation.run import CALIBRATED, CONTROL, WITH, WITHOUT, Bench, Experiment, Variants
 from feedseg.evaluation.sweep import Sweep
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
+from feedseg.vision.calibrated import CalibratedFeedback
 from feedseg.vision.controls import HostTwice
 from feedseg.vision.feedback import FeedbackAttention
 from feedseg.vocabulary import Vocabulary
@@ -102,7 +103,7 @@ def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
     if request.sweep is not None:
         assert isinstance(segmenter.feedback, FeedbackAttention)
         return {WITHOUT: None, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
-    every = {WITHOUT: None, WITH: segmenter.feedback, CONTROL: HostTwice()}
+    every = {WITHOUT: None, WITH: segmenter.feedback, CALIBRATED: CalibratedFeedback(), CONTROL: HostTwice()}
     return {name: every[name] for name in request.variants}
 
 

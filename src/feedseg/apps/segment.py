@@ -32,6 +32,7 @@ from feedseg.errors import FeedsegError
 from feedseg.pictures import Picture, read_picture
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
+from feedseg.vision.calibrated import CalibratedFeedback
 from feedseg.vocabulary import Vocabulary
 
 SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
@@ -229,5 +230,6 @@ def described(segmenter: Segmenter) -> str:
     """Model, host, proxy, feedback, device and number type."""
     models, settings = segmenter.provenance(), segmenter.describe()
     host = f"host {settings['host']}" + (f" with proxy {models['proxy']['name']}" if "proxy" in models else "")
-    feedback = "with feedback" if settings["feedback"] else "without feedback"
-    return " · ".join((models["model"]["name"], host, feedback, f"{settings['device']}, {settings['dtype']}"))
+    calibrated = isinstance(segmenter.feedback, CalibratedFeedback)
+    kind = "without" if segmenter.feedback is None else "with calibrated" if calibrated else "with"
+    return " · ".join((models["model"]["name"], host, f"{kind} feedback", f"{settings['device']}, {settings['dtype']}"))

@@ -10,8 +10,8 @@ from html import escape
 from feedseg.evaluation.bootstrap import Interval
 from feedseg.evaluation.tables import points, signed
 
-# Blue and orange of Okabe and Ito's palette for colour-blind people, and a grey; they differ in lightness too.
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#6b7078"
+# Of Okabe and Ito's palette for colour-blind people, and a grey; they differ in lightness too.
+BLUE, GREEN, ORANGE, GREY = "#0072B2", "#009E73", "#E69F00", "#6b7078"
 _ROW, _TOP, _BOTTOM = 26, 30, 34
 _LABELS, _PLOT, _NUMBERS = 250, 330, 140  # widths
 

@@ -18,14 +18,14 @@ from feedseg.evaluation.datasets import Sample
 from feedseg.evaluation.journal import flattened
 from feedseg.evaluation.metrics import largest_mistakes
 from feedseg.evaluation.protocols import Published, published
-from feedseg.evaluation.report_pictures import Choice, chosen_pictures
+from feedseg.evaluation.report_pictures import Choice, chosen_pictures, shown_variant
 from feedseg.evaluation.results import Result, VariantResult
-from feedseg.evaluation.run import CONTROL, TITLES, WITH, WITHOUT, Bench
+from feedseg.evaluation.run import CALIBRATED, CONTROL, FED_BACK, TITLES, WITH, WITHOUT, Bench
 from feedseg.evaluation.tables import NOTHING, Table, percent, points, signed, with_interval
 from feedseg.vision.catalog import CARDS
 from feedseg.vision.tower import ClipTower
 
-HEADINGS = {WITHOUT: "without", WITH: "with feedback", CONTROL: "control"}
+HEADINGS = {WITHOUT: "without", WITH: "with feedback", CALIBRATED: "calibrated", CONTROL: "control"}
 MISTAKES = 12  # how many pairs of classes are listed
 # The catalog's names of the towers and hosts that papers report on, as they write them.
 PUBLISHED_MODELS = {"vit-b-16": "ViT-B/16 openai", "vit-l-14": "ViT-L/14 openai", "vit-h-14": "ViT-H/14 laion2b"}
@@ -133,16 +133,17 @@ class Chapter:
     def _classes(self) -> Table:
         variants = self.result.variants
         columns = {HEADINGS[name]: [percent(iou) for iou in one.by_class] for name, one in variants.items()}
-        if WITHOUT in variants and WITH in variants:
-            difference = variants[WITH].by_class - variants[WITHOUT].by_class
-            columns["difference"] = [signed(value) for value in difference]
+        fed_back = [name for name in FED_BACK if name in variants and WITHOUT in variants]
+        for name in fed_back:
+            difference = variants[name].by_class - variants[WITHOUT].by_class
+            columns["difference" if len(fed_back) == 1 else f"{HEADINGS[name]}: gain"] = [signed(x) for x in difference]
         true = next(iter(variants.values())).true.sum(axis=0)
         columns["share"] = [f"{100 * pixels / max(1, true.sum()):.2f}" for pixels in true]
         names = self.bench.experiment.vocabulary.names
         return Table("Classes", ("class", *columns), list(zip(names, *columns.values(), strict=True)), _CLASSES)
 
     def _mistakes(self) -> Table:
-        variant = WITH if WITH in self.result.variants else next(iter(self.result.variants))
+        variant = shown_variant(self.result.variants)
         names = self.bench.experiment.vocabulary.names
         rows = [
             [names[one.true], names[one.named], percent(one.share), f"{one.pixels:,}"]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from feedseg.evaluation.plot import BLUE, ORANGE, Mark, interval_plot
+from feedseg.evaluation.plot import BLUE, GREEN, ORANGE, Mark, interval_plot
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.report_pictures import Drawn
-from feedseg.evaluation.run import CONTROL, WITH
+from feedseg.evaluation.run import CALIBRATED, CONTROL, WITH
 from feedseg.evaluation.tables import Table, percent
 
 STYLE = """
@@ -37,8 +37,8 @@ def html_page(chapters: Sequence[Chapter], drawn: Sequence[Sequence[Drawn]], mac
     marks = [
         Mark(f"{chapter.name}, {what}", gain, colour)
         for chapter in chapters
-        for what, gain, colour in (("feedback", chapter.gain(WITH), BLUE), ("control", chapter.gain(CONTROL), ORANGE))
-        if gain is not None
+        for what, colour in ((WITH, BLUE), (CALIBRATED, GREEN), (CONTROL, ORANGE))
+        if (gain := chapter.gain(what)) is not None
     ]
     parts = ["<h1>Evaluation</h1>"]
     if marks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -14,10 +14,10 @@ from feedseg import drawing
 from feedseg.evaluation.datasets import Sample
 from feedseg.evaluation.masks import IGNORED
 from feedseg.evaluation.results import Result
-from feedseg.evaluation.run import TITLES, WITH, WITHOUT, Bench, reason
+from feedseg.evaluation.run import FED_BACK, TITLES, WITHOUT, Bench, reason
 
 EACH = 3  # pictures of every kind
-DRAWN = (WITHOUT, WITH)  # the variants that are shown
+DRAWN = (WITHOUT, *FED_BACK)  # the variants that are shown
 WIDTH, QUALITY = 480, 76  # of a drawn picture in pixels; of the JPEG
 
 
@@ -40,9 +40,15 @@ class Drawn:
     failure: str | None = None
 
 
+def shown_variant(variants: Iterable[str]) -> str:
+    """The one that pictures and mistakes are chosen by: the first with feedback, or else the first of all."""
+    names = list(variants)
+    return next((name for name in FED_BACK if name in names), names[0])
+
+
 def chosen_pictures(result: Result) -> list[Choice]:
     """The largest gains and losses where both were measured, then the best and the worst; each picture once."""
-    last = WITH if WITH in result.variants else next(iter(result.variants))
+    last = shown_variant(result.variants)
     chosen = result.variants[last].by_picture
     without = result.variants[WITHOUT].by_picture if WITHOUT in result.variants and last != WITHOUT else None
     known = np.flatnonzero(~np.isnan(chosen))

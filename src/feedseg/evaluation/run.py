@@ -39,8 +39,14 @@ from feedseg.settings import Settings
 from feedseg.vision.feedback import Rereading
 from feedseg.vocabulary import Vocabulary, default_templates
 
-WITHOUT, WITH, CONTROL = "without", "feedback", "control"
-TITLES = {WITHOUT: "without feedback", WITH: "with feedback", CONTROL: "control: host attention twice"}
+WITHOUT, WITH, CALIBRATED, CONTROL = "without", "feedback", "calibrated", "control"
+FED_BACK = (WITH, CALIBRATED)
+TITLES = {
+    WITHOUT: "without feedback",
+    WITH: "with feedback",
+    CALIBRATED: "with calibrated feedback",
+    CONTROL: "control: host attention twice",
+}
 Variants = Mapping[str, Rereading | None]
 
 

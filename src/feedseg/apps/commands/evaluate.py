@@ -8,13 +8,14 @@ import typer
 
 from feedseg.apps.commands import measuring
 from feedseg.apps.commands.measuring import DATA, WORK
-from feedseg.apps.options import MODEL, OUTPUT, flag, option
+from feedseg.apps.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.benchmarks import BENCHMARKS
 from feedseg.vision.catalog import DEFAULT_MODEL
 
 EXAMPLES = """Examples:
   feedseg evaluate scenes --model mini --limit 50
+  feedseg evaluate scenes --model mini --limit 50 --feedback none,paper,calibrated
   feedseg evaluate voc21 voc20 --data VOCdevkit
   feedseg evaluate coco-stuff --data coco_stuff164k --shards 4
   feedseg evaluate --dataset mine.toml --data photos --protocol host
@@ -38,12 +39,14 @@ def evaluate(
     host: measuring.Host = "proxyclip",
     proxy: measuring.Proxy = None,
     feedback: Annotated[
-        bool | None, flag(MODEL, "--feedback/--no-feedback", "Measure only with feedback, or only without.")
-    ] = None,
-    both: Annotated[
-        bool,
-        flag(MODEL, "--both", "Measure without and with feedback, and the control: host attention twice. The default."),
-    ] = False,
+        str,
+        option(
+            MODEL,
+            "NAMES",
+            "What is compared, separated by commas: none, paper, calibrated, and control, the host's attention twice.",
+            show_default=True,
+        ),
+    ] = "none,paper,control",
     device: measuring.Device = None,
     dtype: measuring.Dtype = None,
     protocol: measuring.ProtocolName = "fsa",
@@ -74,7 +77,7 @@ def evaluate(
     from feedseg.apps.inputs import check_speed, check_writable
 
     check_speed(speed, {"window": window, "stride": stride})
-    variants = chosen_variants(feedback, both)
+    variants = chosen_variants(feedback)
     asked = (*(benchmarks or ()), *(dataset or ()))
     if not asked:
         raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, or --dataset FILE")
@@ -105,10 +108,10 @@ def evaluate(
     raise typer.Exit(run(request, shards, None if part is None else Share(*part)))
 
 
-def chosen_variants(feedback: bool | None, both: bool) -> tuple[str, ...]:
-    """What --feedback, --no-feedback and --both ask for."""
-    if both and feedback is not None:
-        raise FeedsegError("--both stands beside --feedback or --no-feedback: give one of them")
-    if feedback is None:
-        return ("without", "feedback", "control")
-    return ("feedback",) if feedback else ("without",)
+def chosen_variants(names: str) -> tuple[str, ...]:
+    """What --feedback asks for, as journals and reports call it, without feedback first."""
+    called = {"none": "without", "paper": "feedback", "calibrated": "calibrated", "control": "control"}
+    wanted = [name.strip() for name in names.split(",")]
+    if wrong := [name for name in wanted if name not in called]:
+        raise FeedsegError(f"--feedback takes {', '.join(called)}, separated by commas, not {wrong[0]!r}")
+    return tuple(variant for name, variant in called.items() if name in wanted)

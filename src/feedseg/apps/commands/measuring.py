@@ -87,7 +87,7 @@ def loading_options(
     return {
         "host": host,
         "proxy": proxy,
-        "feedback": True,
+        "feedback": "paper",
         "device": device,
         "dtype": dtype,
         "class_token": class_token,

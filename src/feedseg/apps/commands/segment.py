@@ -9,7 +9,7 @@ import typer
 
 from feedseg.apps.options import EXPERT, MODEL, OUTPUT, SIZE, WORDS, flag, option
 from feedseg.errors import FeedsegError
-from feedseg.settings import HOST_SETTINGS
+from feedseg.settings import FEEDBACKS, HOST_SETTINGS
 from feedseg.vision.catalog import DEFAULT_MODEL, DEFAULT_PROXY
 
 EXAMPLES = """Examples:
@@ -79,11 +79,15 @@ def segment(
         ),
     ] = None,
     feedback: Annotated[
-        bool,
-        flag(
-            MODEL, "--feedback/--no-feedback", "Feed the first predictions back and read a second time. On by default."
+        str,
+        option(
+            MODEL,
+            "NAME",
+            "Read a second time with what the first reading found. paper: as published; calibrated: with scales taken "
+            "from each picture; none: read once.",
+            show_default=True,
         ),
-    ] = True,
+    ] = FEEDBACKS[0],
     device: Annotated[
         str | None, option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.")
     ] = None,

@@ -1,0 +1,20 @@
+"""The kinds of feedback by name."""
+
+from __future__ import annotations
+
+from feedseg.vision.calibrated import CalibratedFeedback
+from feedseg.vision.catalog import SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
+from feedseg.vision.feedback import FeedbackAttention, Rereading
+from feedseg.vision.proxy import Proxy
+from feedseg.vision.tower import Tower
+
+
+def named_feedback(name: str, tower: Tower, proxy: Proxy | None = None) -> Rereading | None:
+    """One of FEEDBACKS; the paper's with the sharpness that it gives for this tower and proxy."""
+    if name == "none":
+        return None
+    if name == "calibrated":
+        return CalibratedFeedback()
+    usual = FeedbackAttention().sharpness
+    by_width = SHARPNESS_BY_WIDTH.get(tower.width, usual)
+    return FeedbackAttention(sharpness=SHARPNESS_BY_PROXY.get(proxy.kind if proxy else "", by_width))
