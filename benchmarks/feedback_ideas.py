@@ -1,185 +1,217 @@
 """Ideas for a feedback that takes its scales from the picture, tried on scenes and on photographs.
 
-    python benchmarks/feedback_ideas.py [--scenes 60] [--photographs 100] [--root ../shared/realbench] [--hosts …]
+    python benchmarks/feedback_ideas.py [--scenes 100] [--photographs 100] [--short-side 168] [--root …] [--hosts …]
 
-Scenes: the bundled model, words for patterns, a split that nothing is reported on. Photographs: the development split
-of a folder with a manifest and PASCAL VOC's layout, where it is there; every third pixel counts. Prints mIoU without
-feedback and what every idea gains, with half the width of its paired 95 % bootstrap interval. docs/experiments.md says
-what came of it.
+Scenes: the bundled model, words for patterns, a split that nothing else is reported on. Photographs: the development
+split of a folder with a manifest and PASCAL VOC's layout, where it is there. Prints mIoU without feedback and what
+every idea gains, with half the width of its paired 95 % bootstrap interval. docs/experiments.md says what came of it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from feedseg import FeedbackAttention, Segmenter, Vocabulary
-from feedseg.evaluation.benchmarks import load_benchmark
-from feedseg.evaluation.bootstrap import PictureAreas, gain_interval, iou_interval
-from feedseg.evaluation.datasets import find_samples
-from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.labelling import label_pixels
-from feedseg.pictures import Picture, read_picture
-from feedseg.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
+from feedseg.settings import WHOLE_PICTURE
+from feedseg.vision.attention import HOSTS
+from feedseg.vision.calibrated import beyond_chance, distances, isolated_evidence
 from feedseg.vision.controls import HostTwice
 from feedseg.vision.correspondence import divergences, similarities, sorted_values
 from feedseg.vision.feedback import LastAttention, scale_rows
-from realbench import VOC
+from feedseg.vision.models import open_model
+from gains import markdown, measure, photographs, scenes, scenes_question, voc_question
 
-ISOLATION = 0.75  # of the uniform reading's cosines
-SPLIT, SIZE = 12, 192  # of the scenes
-STEP = 3  # every third pixel of a photograph counts
+SCENES_SPLIT = 12
+Kernel = Callable[[Tensor, Tensor], Tensor]  # evidence (N, C) and predictions (N, C) to (N, N)
 
 
 @dataclass(frozen=True)
 class Idea:
-    """A feedback whose scales are relative to σ, the root mean square of the isolated cosines over the picture.
+    """A feedback whose evidence e is in units of its root mean square over the picture; P = softmax(scale·e).
 
-    P = softmax(scale·e / σ). F starts from P_i·P_j, or s·exp(3 s) of the KL divergence, times √Ā, Ā the host's
-    attention averaged over its heads; rows are normalised at the end.
+    F is a kernel of the patches' evidence times what is made of Ā, the host's attention averaged over its heads; rows
+    are normalised at the end. One window at a time.
     """
 
+    kernel: Kernel = lambda e, p: p @ p.T
+    of_attention: Callable[[Tensor], Tensor] = torch.sqrt
     scale: float = 1.5
-    kernel: str = "dot"  # or "kl"
-    walk: bool = False  # divide each class's part by how many patches it has: a walk from patch to class to patch
-    size: float | None = None  # keep as many patches as the own class has, counted with P of this scale
-    trust: float | None = (
-        None  # blend with A by how much a patch agrees, by P of this scale, with those it is read with
-    )
+    isolation: float = 0.75
+    terms: str = "FA AF F"
+    trust: Callable[[Tensor, Tensor], Tensor] | None = None  # F and P to (N, 1): the rest stays A
+    weighing: Callable[[Tensor, Tensor], Tensor] | None = None  # agreement and chance to how far an attention counts
+    selection: float | None = None  # keep as many patches as the own class has, counted with P of this scale
 
     def reread(
         self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """See `Feedback.reread`; one window at a time."""
-        e = first[0] @ text.T - ISOLATION * (uniform[0] @ text.T)
-        e = e - e.mean(dim=1, keepdim=True)
-        e = e / e.square().mean().sqrt()
-        weights = self.correspondence(e, mean_of_heads(last))
+        """See `Feedback.reread`."""
+        e = isolated_evidence(first, uniform, text, self.isolation)[0]
+        predictions = (self.scale * e).softmax(dim=-1)
+        attention = None if last.among_patches is None else last.among_patches[0]
+        weights = self.correspondence(e, predictions, attention)
         fed_back, fed_back_attended = (weights @ values for values in (last.patch_values[0], last.attended[0]))
-        attended = (
-            fed_back_attended[None] + last.spread(fed_back[None]) + scale_rows(fed_back[None], last.row_sum)
-        ) / 3
+        parts = {
+            "FA": fed_back_attended[None],
+            "AF": last.spread(fed_back[None]),
+            "F": scale_rows(fed_back[None], last.row_sum),
+        }
+        host = torch.ones(len(e), 1)
+        counts = dict.fromkeys(self.terms.split(), host)
+        if self.weighing is not None:
+            agreement = cosines(predictions)
+            chance = agreement.mean(dim=-1, keepdim=True)
+            own = self.weighing((weights * agreement).sum(dim=-1, keepdim=True), chance)
+            if attention is not None:
+                host = self.weighing((attention * agreement).sum(dim=-1, keepdim=True), chance)
+            counts = {"FA": host, "AF": host, "F": own}
+        attended = torch.stack([counts[name] * parts[name] for name in counts]).sum(dim=0)
+        attended = attended / torch.stack(list(counts.values())).sum(dim=0)
         if self.trust is not None:
-            directions = torch.nn.functional.normalize((self.trust * e).softmax(dim=-1), dim=-1)
-            trust = (weights * (directions @ directions.T)).sum(dim=-1, keepdim=True)
-            attended = trust * attended + (1 - trust) * last.attended
+            trust = self.trust(weights, predictions)
+            rest = (1 - trust) * host
+            attended = (trust * attended + rest * last.attended) / (trust + rest)
         return read(attended)
 
-    def correspondence(self, e: Tensor, attention: Tensor | None) -> Tensor:
-        """F, (N, N), from e / σ, (N, C), and Ā, (N, N) or None."""
-        predictions = (self.scale * e).softmax(dim=-1)
-        if self.kernel == "kl":
-            kernel = similarities(divergences(predictions.log()[None]))[0]
-        else:
-            kernel = (predictions / predictions.sum(dim=0) if self.walk else predictions) @ predictions.T
-        weights = kernel if attention is None else kernel * attention.sqrt()
-        if self.size is not None:
-            counted = (self.size * e).softmax(dim=-1)
+    def correspondence(self, e: Tensor, predictions: Tensor, attention: Tensor | None) -> Tensor:
+        """F, (N, N)."""
+        kernel = self.kernel(e, predictions)
+        weights = kernel if attention is None else kernel * self.of_attention(attention)
+        if self.selection is not None:
+            counted = (self.selection * e).softmax(dim=-1)
             count = (counted @ counted.sum(dim=0)).round().long().clamp(1, len(e))
-            ranked = kernel if self.kernel == "kl" else weights
-            threshold = sorted_values(ranked).gather(1, (count - 1)[:, None])
-            weights = weights * (ranked >= threshold)
-        if self.kernel == "kl":
-            weights = weights * (3 * kernel).exp()
+            weights = weights * (weights >= sorted_values(weights).gather(1, (count - 1)[:, None]))
         return weights / weights.sum(dim=-1, keepdim=True)
 
 
-def mean_of_heads(last: LastAttention) -> Tensor | None:
-    """Ā among the patches, (N, N), rows summing to one; None for the identity."""
-    if last.weights is None:
-        return None
-    attention = last.weights[0] if last.weights.dim() == 3 else last.weights[0].mean(dim=0)
-    attention = attention[:, last.prefix :]
-    return attention / attention.sum(dim=-1, keepdim=True)
+def cosines(rows: Tensor) -> Tensor:
+    unit = normalize(rows, dim=-1)
+    return unit @ unit.T
 
 
+def walk(e: Tensor, p: Tensor) -> Tensor:
+    """Each class's part divided by how many patches it has: a walk from patch to class to patch."""
+    return (p / p.sum(dim=0)) @ p.T
+
+
+def kullback_leibler(e: Tensor, p: Tensor) -> Tensor:
+    """The paper's similarity with λ = 3, nothing pruned."""
+    kernel = similarities(divergences(p.log()[None]))[0]
+    return kernel * (3 * kernel).exp()
+
+
+def gauss(width: float) -> Kernel:
+    """A Gaussian of the evidence's difference, as wide as `width` root mean squares."""
+    return lambda e, p: (distances(e[None])[0] / (-2 * width**2)).exp()
+
+
+def nearest_gauss(share: float, bandwidth: float) -> Kernel:
+    """A Gaussian as wide as a share of all patches is near, on average."""
+
+    def kernel(e: Tensor, p: Tensor) -> Tensor:
+        found = distances(e[None])[0]
+        near = found.kthvalue(max(2, int(share * len(e))), dim=-1).values.mean()
+        return (found / (-bandwidth * near)).exp()
+
+    return kernel
+
+
+def agreeing(weights: Tensor, predictions: Tensor) -> Tensor:
+    """π_i = Σ_j F_ij cos(P_i, P_j): how much a patch agrees with those that it is read with."""
+    return (weights * cosines(predictions)).sum(dim=-1, keepdim=True)
+
+
+def agreeing_with_mean(weights: Tensor, predictions: Tensor) -> Tensor:
+    """cos(P_i, Σ_j F_ij P_j)."""
+    return torch.nn.functional.cosine_similarity(predictions, weights @ predictions, dim=-1)[:, None]
+
+
+def confidence(weights: Tensor, predictions: Tensor) -> Tensor:
+    return predictions.max(dim=-1, keepdim=True).values
+
+
+A = Idea()
+TRUSTED = Idea(trust=agreeing)
+WEIGHED = Idea(trust=agreeing, weighing=beyond_chance)
+CALIBRATED = CalibratedFeedback()
 IDEAS: dict[str, Any] = {
     "none": None,
     "paper": FeedbackAttention(),
     "calm": FeedbackAttention(7.0, 12.25, 0.34, 3.5),
     "calm, p 0.05": FeedbackAttention(7.0, 12.25, 0.05),
     "host twice": HostTwice(),
-    "A": Idea(),
-    "A, walk": Idea(walk=True),
-    "A, walk, scale 3": Idea(scale=3.0, walk=True),
-    "A, size": Idea(size=3.0),
-    "A, trust": Idea(trust=1.5),
-    "A, trust 3": Idea(trust=3.0),
-    "A, size, trust": Idea(size=3.0, trust=3.0),
-    "KL, size": Idea(kernel="kl", size=3.0),
+    "A": A,
+    "A, walk": replace(A, kernel=walk),
+    "A, size": replace(A, selection=3.0),
+    "trust": TRUSTED,
+    "trust, size": replace(TRUSTED, selection=3.0),
+    "trust²": replace(A, trust=lambda f, p: agreeing(f, p) ** 2),
+    "trust of the mean": replace(A, trust=agreeing_with_mean),
+    "trust by confidence": replace(A, trust=confidence),
+    "trust, Ā": replace(TRUSTED, of_attention=lambda a: a),
+    "trust, √(Ā + 1/N)": replace(TRUSTED, of_attention=lambda a: (a + 1 / len(a)).sqrt()),
+    "trust, cosine": replace(TRUSTED, kernel=lambda e, p: cosines(p)),
+    "trust, correlation": replace(TRUSTED, kernel=lambda e, p: cosines(e).clamp(min=0)),
+    "trust, correlation²": replace(TRUSTED, kernel=lambda e, p: cosines(e).clamp(min=0) ** 2),
+    "trust, KL": replace(TRUSTED, kernel=kullback_leibler),
+    "trust, F alone": replace(TRUSTED, terms="F"),
+    "trust, FA alone": replace(TRUSTED, terms="FA"),
+    "trust, AF alone": replace(TRUSTED, terms="AF"),
+    "weighed by agreement": replace(TRUSTED, weighing=lambda agreement, chance: agreement),
+    "weighed beyond chance": WEIGHED,
+    "weighed, KL": replace(WEIGHED, kernel=kullback_leibler),
+    "weighed, gauss 0.3": replace(WEIGHED, kernel=gauss(0.3)),
+    "weighed, gauss 0.5": replace(WEIGHED, kernel=gauss(0.5)),
+    "weighed, gauss 0.8": replace(WEIGHED, kernel=gauss(0.8)),
+    "weighed, nearest 0.1 × 1": replace(WEIGHED, kernel=nearest_gauss(0.1, 1.0)),
+    "weighed, nearest 0.1 × 2": replace(WEIGHED, kernel=nearest_gauss(0.1, 2.0)),
+    "weighed, nearest 0.2 × 2": replace(WEIGHED, kernel=nearest_gauss(0.2, 2.0)),
+    "calibrated": CALIBRATED,
+    "calibrated, bandwidth 1": replace(CALIBRATED, bandwidth=1.0),
+    "calibrated, bandwidth 2": replace(CALIBRATED, bandwidth=2.0),
+    "calibrated, bandwidth 6": replace(CALIBRATED, bandwidth=6.0),
+    "calibrated, nearest 0.05": replace(CALIBRATED, nearest=0.05),
+    "calibrated, nearest 0.2": replace(CALIBRATED, nearest=0.2),
+    "calibrated, isolation 0": replace(CALIBRATED, isolation=0.0),
+    "calibrated, isolation 0.5": replace(CALIBRATED, isolation=0.5),
+    "calibrated, isolation 1": replace(CALIBRATED, isolation=1.0),
+    "calibrated, two passes": replace(CALIBRATED, passes=2),
 }
-Examples = list[tuple[Picture, np.ndarray]]
-
-
-def scenes(count: int) -> Examples:
-    """Drawn scenes and their classes: patterns, then backgrounds."""
-    names = [*PATTERNS, *BACKGROUNDS]
-    found = []
-    for index in range(count):
-        scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (2, 4), HELD_OUT)
-        classes = [names.index(name) for name in (scene.background, *(thing.pattern for thing in scene.things))]
-        found.append((read_picture(scene.picture), np.array(classes)[scene.labels]))
-    return found
-
-
-def photographs(root: Path, count: int) -> Examples:
-    """Photographs and their classes, every STEP-th pixel; background and void are ignored."""
-    samples = find_samples(load_benchmark("voc20"), root / "VOC2012", count)
-    return [(picture, truth[::STEP, ::STEP]) for picture, truth in (sample.read() for sample in samples)]
-
-
-def measure(segmenter: Segmenter, words: Vocabulary, examples: Examples) -> dict[str, PictureAreas]:
-    """What mIoU is made of, for every idea."""
-    classes = len(words.names)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in IDEAS}
-    for picture, truth in examples:
-        opened = segmenter.open(picture)
-        for name, idea in IDEAS.items():
-            segmenter.feedback = idea
-            size = (truth.shape[0], truth.shape[1])
-            labels = label_pixels(opened.logits(words), size, words.query_to_class, classes, 40.0)[0]
-            found[name].append(confusion_matrix(truth, labels, classes, -1))
-    return {name: PictureAreas.of(np.stack(confusions)) for name, confusions in found.items()}
-
-
-def cells(found: Mapping[str, PictureAreas]) -> Iterator[str]:
-    """mIoU without feedback, then the gains."""
-    yield f"{100 * iou_interval(found['none']).value:.1f}"
-    for name, of_idea in found.items():
-        if name != "none":
-            gain = gain_interval(of_idea, found["none"])
-            yield f"{100 * gain.value:+.1f} ± {50 * (gain.high - gain.low):.1f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenes", type=int, default=60)
+    parser.add_argument("--scenes", type=int, default=100)
     parser.add_argument("--photographs", type=int, default=100)
+    parser.add_argument("--short-side", type=int, default=168, help="of the photographs, pixels")
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
-    parser.add_argument("--hosts", nargs="+", default=["clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip"])
+    parser.add_argument("--hosts", nargs="+", choices=list(HOSTS), default=list(HOSTS))
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    columns: dict[str, list[str]] = {}
-    data = {"scenes": ("mini", Vocabulary([*PATTERNS, *BACKGROUNDS]), scenes(options.scenes))}
-    if (options.root / "feedseg.json").is_file():
-        data["photographs"] = (str(options.root), Vocabulary(VOC), photographs(options.root, options.photographs))
-    for host in options.hosts:
-        for kind, (model, words, examples) in data.items():
-            segmenter = Segmenter.load(model, host=host, device="cpu")
-            columns[f"{host}, {kind}"] = list(cells(measure(segmenter, words, examples)))
-    table = Table("idea", *columns)
-    for name, *row in zip(IDEAS, *columns.values(), strict=True):
-        table.add_row(name, *row)
-    Console(width=30 + 16 * len(columns)).print(table)
+    torch.set_num_threads(options.threads)
+    works: list[tuple[str, Any, Any, Any, Any]] = []
+    if options.scenes:
+        examples = scenes(options.scenes, SCENES_SPLIT)
+        works.append(("scenes", "mini", None, scenes_question(), examples))
+    if options.photographs and (options.root / "feedseg.json").is_file():
+        examples = photographs(options.root, "val", options.photographs)
+        settings = replace(WHOLE_PICTURE, short_side=options.short_side)
+        works.append(("photographs", open_model(options.root), settings, voc_question(), examples))
+    for name, model, settings, question, examples in works:
+        found = {}
+        for host in options.hosts:
+            proxy = "self" if host == "proxyclip" else None
+            segmenter = Segmenter.load(model, host=host, proxy=proxy, settings=settings)
+            found[host] = measure(segmenter, [question], examples, IDEAS)[question.name]
+        print(markdown(f"{len(examples)} {name}", found), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":
