@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all their set-up: an environment of their own in .venv, torch, this project.
+# `make demo`, `make test` and `make bench` do all their set-up: an environment of their own in .venv, torch, this project.
 PYTHON ?= python3
 # One exact torch, so that every checkout tests the same one. On Linux the default index serves the CUDA build: for the
 # small CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU index (see "Installing" in the README).
@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test bench check format clean
 
 $(VENV)/ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,10 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(RUN)/python -m pytest
+
+# Some twelve minutes on two cores; docs/performance.md has the last figures.
+bench: $(VENV)/ready
+	$(RUN)/python benchmarks/bench.py
 
 check: $(VENV)/ready
 	$(RUN)/ruff check .

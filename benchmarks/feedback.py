@@ -1,61 +1,62 @@
-"""What the feedback costs: against the direct formula, and against the window that it is part of.
+"""Parts of `bench.py`: the feedback by itself, against the direct formula.
 
-    python benchmarks/feedback.py [--repeats 5] [--threads N]
-
-First, one window of N = 1764 patches (a 42 × 42 proxy grid), C = 171 words, width 768: the direct formula with its
-N × N × C tensor and its N³ products, and `FeedbackAttention`, on the same inputs with the same result; seconds and the
-memory that each adds at its peak, each in its own process. Then what the feedback adds to one window of CLIP ViT-B/16
-with DINO ViT-B/8, random weights, 336 × 336 pixels, for 20 and 171 words. Last, the sort of the pruning against the
-whole of it. Medians, smallest and largest; every ratio is of one run.
+`direct`: one window of 1764 patches (a 42 × 42 proxy grid), 171 words, width 768, once with one attention for all heads
+(ProxyCLIP) and once with one per head (all other hosts); seconds and the memory that each adds at its peak, each in a
+process of its own. `matrices`: that memory, counted in matrices of N × N numbers. `pruning`: finding what stays,
+against a stable sort with places.
 """
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import resource
-import sys
-import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Sequence
+from functools import cache
 
-import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg import FeedbackAttention
+from feedseg.evaluation.tables import Table
 from feedseg.vision.correspondence import divergences, kept, similarities
+from parts import Figures, Part, Ratio, Setup, megabytes, seconds_text
+from timing import Memory, alone, free_at_once, in_turn, own_process, seconds, spread
 
-PATCHES, WORDS, WIDTH, JOINT = 1764, 171, 768, 512
+PATCHES, WORDS, WIDTH, JOINT, HEADS = 1764, 171, 768, 512, 12
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def inputs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A shared attention, values, a projection and text embeddings, seeded."""
+def inputs(patches: int, words: int, heads: int = 0, device: str = "cpu") -> Inputs:
+    """An attention, (1, N, N) or with heads (1, H, N, N), values, a projection and text embeddings, seeded."""
     generator = torch.Generator().manual_seed(0)
-    attention = (torch.randn(1, PATCHES, PATCHES, generator=generator) * 2).softmax(dim=-1)
-    values = torch.randn(1, PATCHES, WIDTH, generator=generator)
+    shape = (1, heads, patches, patches) if heads else (1, patches, patches)
+    attention = (torch.randn(shape, generator=generator).mul_(2)).softmax(dim=-1)
+    values = torch.randn(1, patches, WIDTH, generator=generator)
     projection = torch.randn(WIDTH, JOINT, generator=generator) / WIDTH**0.5
-    return attention, values, projection, normalize(torch.randn(WORDS, JOINT, generator=generator), dim=-1)
+    text = normalize(torch.randn(words, JOINT, generator=generator), dim=-1)
+    return attention.to(device), values.to(device), projection.to(device), text.to(device)
 
 
 def direct(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) -> Tensor:
-    """Every formula as the paper writes it: (N, E), unit length."""
-    weights, value = attention[0], values[0]
-    first = normalize(weights @ value @ projection, dim=-1)
-    uniform = normalize(torch.full_like(weights, 1 / PATCHES) @ value @ projection, dim=-1)
+    """Every formula as the paper writes it, N × N × C and N³: (N, E), unit length."""
+    weights = attention if attention.dim() == 3 else attention[0]  # (H or 1, N, N)
+    heads, patches, _ = weights.shape
+    value = values[0].unflatten(-1, (heads, -1)).transpose(0, 1)
+
+    def read(attention: Tensor) -> Tensor:
+        return normalize((attention @ value).transpose(0, 1).flatten(1) @ projection, dim=-1)
+
+    first, uniform = read(weights), read(torch.full_like(weights, 1 / patches))
     predictions = (20 * first @ text.T - 35 * uniform @ text.T).softmax(dim=-1)
     ratios = predictions.log()[:, None] - predictions.log()[None]  # N × N × C
     similarity = 1 / (1 + (predictions[:, None] * ratios).sum(dim=-1).clamp(min=0))
+    del ratios
     ordered, places = similarity.sort(dim=-1, descending=True)
     dropped = ordered.softmax(dim=-1).cumsum(dim=-1) > 0.45
     dropped[:, 0] = False
     similarity = torch.empty_like(similarity).scatter_(-1, places, ordered.masked_fill(dropped, -torch.inf))
     fed_back = torch.where(similarity.isinf(), similarity, similarity * (3 * similarity).exp()).softmax(dim=-1)
-    ensemble = (fed_back @ weights + weights @ fed_back + fed_back) / 3  # N³
-    return normalize(ensemble @ value @ projection, dim=-1)
+    fed_back = fed_back.expand(heads, -1, -1)
+    return read((torch.bmm(fed_back, weights) + torch.bmm(weights, fed_back) + fed_back) / 3)  # N³ a head
 
 
 def ours(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) -> Tensor:
@@ -63,117 +64,146 @@ def ours(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) ->
     return FeedbackAttention()(attention, values, lambda attended: attended @ projection, text)[0]
 
 
-METHODS: dict[str, Callable[..., Tensor]] = {"direct": direct, "feedseg": ours}
+KINDS = {"shared": 0, "per head": HEADS}
+METHODS = {"direct": direct, "feedseg": ours}
 
 
-def memory_peak() -> int:
-    """The most bytes that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+kept_inputs = cache(inputs)
 
 
 @torch.inference_mode()
-def measured(name: str, repeats: int, threads: int, channel: multiprocessing.SimpleQueue) -> None:
-    """Seconds of every repeat, bytes added at the peak, and the result, in a process of its own."""
-    torch.set_num_threads(threads)
-    given = inputs()
-    before = memory_peak()
-    seconds = []
-    result = METHODS[name](*given)
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = METHODS[name](*given)
-        seconds.append(time.perf_counter() - start)
-    channel.put((seconds, memory_peak() - before, result.numpy()))
+def result_alone(setup: Setup, name: str, patches: int, words: int, heads: int) -> Tensor:
+    """What a method makes of the inputs, (N, E); its first call here, which is not timed."""
+    return METHODS[name](*kept_inputs(patches, words, heads, setup.device)).cpu()
 
 
-def compare(repeats: int, threads: int) -> Table:
-    """The direct formula and the plug-in."""
-    found = {}
-    context = multiprocessing.get_context("spawn")
+@torch.inference_mode()
+def seconds_alone(setup: Setup, name: str, patches: int, words: int, heads: int) -> float:
+    """Of a call with the same inputs."""
+    given = kept_inputs(patches, words, heads, setup.device)
+    return seconds(lambda: METHODS[name](*given), setup.device)
+
+
+def compared(setup: Setup, patches: int, words: int, heads: int) -> Figures:
+    """Both methods, each in a process of its own, timed in turn; then the memory, in others."""
+    found: Figures = {}
+    with own_process(setup) as first, own_process(setup) as second:
+        processes = dict(zip(METHODS, (first, second), strict=True))
+        results = [call(result_alone, name, patches, words, heads) for name, call in processes.items()]
+        times: dict[str, list[float]] = {name: [] for name in METHODS}
+        for _ in range(setup.repeats):
+            for name, call in processes.items():
+                times[name].append(call(seconds_alone, name, patches, words, heads))
     for name in METHODS:
-        channel = context.SimpleQueue()
-        process = context.Process(target=measured, args=(name, repeats, threads, channel))
-        process.start()
-        found[name] = channel.get()
-        process.join()
-    far = float(np.abs(found["direct"][2] - found["feedseg"][2]).max())
-    table = Table(
-        "one window", "seconds", "added memory", title=f"N {PATCHES}, C {WORDS}; largest difference {far:.0e}"
+        held = alone(setup, bytes_alone, name, patches, words, heads)
+        found[name] = {"seconds": spread(times[name]), "bytes": held}
+    return found | {"difference": (results[0] - results[1]).abs().max().item()}
+
+
+@torch.inference_mode()
+def bytes_alone(setup: Setup, name: str, patches: int, words: int, heads: int, with_holes: bool = False) -> int:
+    """Bytes added at the peak."""
+    if not with_holes:
+        free_at_once()
+    METHODS[name](*inputs(4 * HEADS, 8, heads, setup.device))  # loads what the first call loads
+    given = inputs(patches, words, heads, setup.device)
+    memory = Memory(setup.device)
+    METHODS[name](*given)
+    return memory.added
+
+
+def measure_direct(setup: Setup) -> Figures:
+    patches, words = setup.size(PATCHES, 100), setup.size(WORDS, 8)
+    kinds = setup.size(KINDS, {"per head": HEADS})
+    found = {kind: compared(setup, patches, words, heads) for kind, heads in kinds.items()}
+    return {"patches": patches, "words": words, "kinds": found}
+
+
+def direct_tables(found: Figures) -> Sequence[Table]:
+    rows = []
+    for kind, of in found["kinds"].items():
+        rows += [(kind, name, seconds_text(of[name]["seconds"]), megabytes(of[name]["bytes"])) for name in METHODS]
+        faster, leaner = gains(of)
+        rows.append((kind, "ratio", f"{faster:.1f}", f"{leaner:.1f}"))
+    farthest = max(of["difference"] for of in found["kinds"].values())
+    note = (
+        f"One window of {found['patches']} patches, {found['words']} words, width {WIDTH}; per head: {HEADS} heads. "
+        f"The embeddings, of length 1, differ by at most {farthest:.0e}."
     )
-    for name, (seconds, memory, _) in found.items():
-        table.add_row(name, spread(seconds), f"{memory / 1e6:.0f} MB")
-    faster = median(found["direct"][0]) / median(found["feedseg"][0])
-    table.add_row("ratio", f"{faster:.1f}", f"{found['direct'][1] / found['feedseg'][1]:.1f}")
-    return table
+    return [Table("Against the direct formula", ("attention", "method", "seconds", "memory added"), rows, note)]
+
+
+def gains(found: Figures) -> tuple[float, float]:
+    """How many times faster and leaner than the direct formula."""
+    slow, fast = found["direct"], found["feedseg"]
+    return slow["seconds"]["median"] / fast["seconds"]["median"], slow["bytes"] / fast["bytes"]
+
+
+def direct_ratios(found: Figures) -> Sequence[Ratio]:
+    ratios = []
+    for kind, of in found["kinds"].items():
+        faster, leaner = gains(of)
+        ratios.append(Ratio(f"faster than the direct formula, attention {kind}", faster, "times", at_least=25))
+        ratios.append(Ratio(f"leaner than the direct formula, attention {kind}", leaner, "times", at_least=40))
+    return ratios
+
+
+def measure_matrices(setup: Setup) -> Figures:
+    """Shared attention; also with the holes that freed blocks leave in the heap."""
+    peaks = []
+    for patches in setup.size((1764, 4096), (256,)):
+        for words in setup.size((20, 171, 847), (8,)):
+            held, with_holes = (
+                alone(setup, bytes_alone, "feedseg", patches, words, 0, holes) for holes in (False, True)
+            )
+            peaks.append({"patches": patches, "words": words, "bytes": held, "with holes": with_holes})
+    return {"peaks": peaks}
+
+
+def in_matrices(peak: Figures) -> float:
+    """Bytes in matrices of N × N numbers of fp32."""
+    return peak["bytes"] / (4 * peak["patches"] ** 2)
+
+
+def matrices_tables(found: Figures) -> Sequence[Table]:
+    rows = [
+        (
+            f"{peak['patches']}",
+            f"{peak['words']}",
+            megabytes(peak["bytes"]),
+            f"{in_matrices(peak):.2f}",
+            megabytes(peak["with holes"]),
+        )
+        for peak in found["peaks"]
+    ]
+    headings = ("patches", "words", "memory added", "N × N matrices", "with the holes in the heap")
+    return [Table("Memory in matrices", headings, rows)]
+
+
+def matrices_ratios(found: Figures) -> Sequence[Ratio]:
+    return [Ratio("most memory, in N × N matrices", max(map(in_matrices, found["peaks"])), "", at_most=4)]
 
 
 @torch.inference_mode()
-def share_of_window(repeats: int) -> Table:
-    """What the feedback adds to the time of a window: tower, proxy and host."""
-    from opened_picture import random_segmenter
-
-    table = Table("words", "window, s", "feedback, s", "adds", title="B/16 and DINO B/8, 336 × 336, one window")
-    picture = np.random.default_rng(0).integers(0, 256, (336, 336, 3), np.uint8)
-    segmenter, feedback = random_segmenter(True), FeedbackAttention()
-    for words in (20, WORDS):
-        text = normalize(torch.randn(words, 512, generator=torch.Generator().manual_seed(1)), dim=-1)
-        window, added = [], []
-        for repeat in range(repeats + 1):
-            start = time.perf_counter()
-            opened = segmenter.open(picture)._opened[0].reading
-            opened.logits(text, None)
-            middle = time.perf_counter()
-            opened.logits(text, feedback)
-            if repeat:
-                window.append(middle - start)
-                added.append(time.perf_counter() - middle)
-        adds = f"{100 * median(added) / median(window):.1f} %"
-        table.add_row(str(words), spread(window), spread(added), adds)
-    return table
-
-
-@torch.inference_mode()
-def pruning(repeats: int) -> Table:
-    """A block of rows: where the time of F goes, and what a sort with places would take."""
+def measure_pruning(setup: Setup) -> Figures:
+    patches, rows = setup.size(PATCHES, 100), setup.size(590, 30)
     generator = torch.Generator().manual_seed(0)
-    predictions = torch.randn(1, PATCHES, WORDS, generator=generator).log_softmax(dim=-1)
-    rows = slice(0, 590)
-    similarity = similarities(divergences(predictions, rows))
-    works: dict[str, Callable[[], object]] = {
-        "similarities": lambda: similarities(divergences(predictions, rows)),
+    predictions = torch.randn(1, patches, WORDS, generator=generator).log_softmax(dim=-1).to(setup.device)
+    block = slice(0, rows)
+    similarity = similarities(divergences(predictions, block))
+    works = {
+        "similarities": lambda: similarities(divergences(predictions, block)),
         "what stays": lambda: kept(similarity, 0.45),
         "a stable sort with places": lambda: similarity.sort(dim=-1, descending=True, stable=True),
     }
-    table = Table("590 rows of 1764", "seconds")
-    for name, work in works.items():
-        work()
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - start)
-        table.add_row(name, spread(seconds))
-    return table
+    return {"patches": patches, "rows": rows, "seconds": in_turn(works, setup.repeats, setup.device)}
 
 
-def spread(seconds: list[float]) -> str:
-    """Median, smallest and largest."""
-    return f"{median(seconds):.3f} ({min(seconds):.3f}–{max(seconds):.3f})"
+def pruning_tables(found: Figures) -> Sequence[Table]:
+    rows = [(name, seconds_text(times)) for name, times in found["seconds"].items()]
+    return [Table(f"Pruning {found['rows']} rows of {found['patches']}", ("step", "seconds"), rows)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    console = Console()
-    console.print(f"{options.threads} threads, medians of {options.repeats} (smallest–largest)")
-    console.print(compare(options.repeats, options.threads))
-    console.print(share_of_window(options.repeats))
-    console.print(pruning(options.repeats))
-
-
-if __name__ == "__main__":
-    main()
+DIRECT = Part("direct", measure_direct, direct_tables, direct_ratios)
+MATRICES = Part("matrices", measure_matrices, matrices_tables, matrices_ratios)
+PRUNING = Part("pruning", measure_pruning, pruning_tables)

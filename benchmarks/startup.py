@@ -1,0 +1,65 @@
+"""Part of `bench.py`: what a user waits for, in fresh processes.
+
+CPU seconds, user's and system's, and seconds by the clock, of `feedseg --help` and of the first picture that the
+bundled model segments.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from feedseg.evaluation.tables import Table
+from feedseg.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from parts import Figures, Part, Ratio, Setup, seconds_text
+from timing import spread
+
+MOST = {"help": 0.5, "first result": 6.0}  # CPU seconds
+
+
+def run(arguments: Sequence[str], setup: Setup, cache: Path) -> tuple[float, float]:
+    """CPU seconds and seconds of `feedseg` with these arguments."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(setup.threads), "FEEDSEG_CACHE": str(cache)}
+    command = [sys.executable, "-m", "feedseg", *arguments]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    taken, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if ended.returncode:
+        raise SystemExit(f"feedseg {' '.join(arguments)} failed: {ended.stderr}")
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, taken
+
+
+def measure_startup(setup: Setup) -> Figures:
+    found: Figures = {}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = folder / "scene.png"
+        Image.fromarray(draw_scene(0, 192).picture).save(scene)
+        words = ("--labels", ", ".join(PATTERNS), "--background", ", ".join(BACKGROUNDS))
+        segment = ("segment", str(scene), *words, "--model", "mini", "--device", setup.device, "--out", name)
+        commands = {"help": ("--help",)} | setup.size({"first result": segment}, {})  # which has no tiny size
+        for what, arguments in commands.items():
+            runs = [run(arguments, setup, folder / f"cache-{number}") for number in range(setup.repeats + 1)][1:]
+            cpu, clock = zip(*runs, strict=True)
+            found[what] = {"cpu": spread(cpu), "clock": spread(clock)}
+    return found
+
+
+def startup_tables(found: Figures) -> Sequence[Table]:
+    rows = [(what, seconds_text(of["cpu"]), seconds_text(of["clock"])) for what, of in found.items()]
+    return [Table("Starting", ("what", "CPU seconds", "seconds"), rows)]
+
+
+def startup_ratios(found: Figures) -> Sequence[Ratio]:
+    return [Ratio(f"CPU time, {what}", of["cpu"]["median"], "s", at_most=MOST[what]) for what, of in found.items()]
+
+
+STARTUP = Part("startup", measure_startup, startup_tables, startup_ratios)
