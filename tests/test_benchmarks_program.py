@@ -1,0 +1,124 @@
+"""The benchmark program runs, counts rightly, and docs/performance.md says what its committed figures say."""
+
+import importlib
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+import reference
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def module():
+    """Imports a module of the benchmarks, which import each other by their bare names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def committed(module):
+    return json.loads(module("bench").RESULTS.read_text(encoding="utf-8"))
+
+
+def test_the_page_is_made_from_the_committed_figures(module, committed):
+    bench = module("bench")
+    page = bench.PAGE.read_text(encoding="utf-8")
+    assert module("page").rendered(page, bench.sections(committed)) == page
+    assert bench.PLOT.read_text(encoding="utf-8") == module("growth").growth_chart(committed["parts"]["growth"])
+
+
+def test_every_part_is_committed_and_on_the_page(module, committed):
+    bench = module("bench")
+    page = bench.PAGE.read_text(encoding="utf-8")
+    assert list(committed["parts"]) == list(bench.PARTS)
+    assert set(module("page").names(page)) == {"ratios", "machine", *bench.PARTS}
+
+
+def test_ratios_on_the_page_are_the_figures(module, committed):
+    page = module("bench").PAGE.read_text(encoding="utf-8")
+    shared = committed["parts"]["direct"]["kinds"]["shared"]
+    faster = shared["direct"]["seconds"]["median"] / shared["feedseg"]["seconds"]["median"]
+    assert f"| shared | ratio | {faster:.1f} | {shared['direct']['bytes'] / shared['feedseg']['bytes']:.1f} |" in page
+    dino = committed["parts"]["share"]["DINO ViT-B/8"]
+    adds = 100 * dino["feedback"]["20"]["median"] / dino["window"]["median"]
+    reached = "yes" if adds <= 10 else "no"
+    assert f"| feedback adds to a window with DINO ViT-B/8, 20 words | {adds:.3g} % | ≤ 10 | {reached} |" in page
+
+
+def test_the_whole_program_runs(module, tmp_path):
+    file = tmp_path / "figures.json"
+    command = [sys.executable, FOLDER / "bench.py", "--quick", "--threads", "1", "--json", file]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    content = json.loads(file.read_text(encoding="utf-8"))
+    bench = module("bench")
+    assert list(content["parts"]) == [name for name, part in bench.PARTS.items() if part.can_be_quick]
+    for name, section in bench.sections(content).items():
+        assert section.startswith("#"), name
+        assert "nan" not in section, name
+    ET.fromstring(module("growth").growth_chart(content["parts"]["growth"]))
+
+
+@pytest.mark.parametrize("heads", [0, 12])
+def test_what_is_timed_is_the_method(module, heads):
+    feedback = module("feedback")
+    given = feedback.inputs(40, 9, heads)
+    attention, values, projection, text = given
+    by_head = values[0].unflatten(-1, (max(heads, 1), -1)).transpose(0, 1)
+    weights = attention[0] if heads else attention
+    expected, decided = reference.refined_embeddings(
+        weights, by_head, lambda attended: attended @ projection, text, 0, (20.0, 35.0, 0.45, 3.0), margin=1e-6
+    )
+    assert decided
+    for method in feedback.METHODS.values():
+        torch.testing.assert_close(method(*given), normalize(expected, dim=-1), atol=2e-5, rtol=0)
+
+
+def test_operations_are_those_of_a_transformer(module):
+    tower = module("random_models").random_tower(tiny=True)
+    counted = module("window").operations(lambda: tower.open(torch.rand(1, 3, 48, 64)))
+    patches, width, hidden, blocks = 12, 32, 64, 1  # two blocks, the last of which is not run
+    tokens = patches + 1
+    of_block = 2 * tokens * width * (4 * width + 2 * hidden) + 4 * tokens**2 * width
+    assert counted == blocks * of_block + 2 * patches * 3 * 16**2 * width
+
+
+def test_alternatives_are_timed_in_turn(module):
+    called = []
+    works = {name: lambda name=name: called.append(name) for name in "ab"}
+    times = module("timing").in_turn(works, 2, "cpu")
+    assert called == list("ababab")
+    assert all(of["repeats"] == 2 and of["least"] <= of["median"] <= of["most"] for of in times.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")
+def test_memory_that_was_freed_counts(module):
+    memory = module("timing").Memory("cpu")
+    torch.ones(50_000_000).sum()
+    assert 195e6 <= memory.added < 220e6  # Linux counts pages in batches
+
+
+def test_the_exponent_of_a_power_is_found(module):
+    line = {f"{size}": {"median": 3e-5 * size**1.5} for size in (10, 20, 70)}
+    assert module("growth").exponent(line) == pytest.approx(1.5)
+
+
+def test_a_point_lies_where_its_logarithm_says(module):
+    charts = module("charts")
+    points = [(1.0, 1.0, 1.0, 1.0), (10.0, 10.0, 10.0, 10.0), (100.0, 100.0, 100.0, 100.0)]
+    svg = ET.fromstring(charts.chart("t", [charts.Panel("x", [charts.Line("a < b", "#0072B2", points)])]))
+    circles = svg.findall(".//{http://www.w3.org/2000/svg}circle")
+    (x0, y0), (x1, y1), (x2, y2) = [(float(one.attrib["cx"]), float(one.attrib["cy"])) for one in circles]
+    assert (x1, y1) == (pytest.approx((x0 + x2) / 2, abs=0.1), pytest.approx((y0 + y2) / 2, abs=0.1))
+    assert x0 < x2
+    assert y0 > y2
