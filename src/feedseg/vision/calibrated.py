@@ -66,9 +66,8 @@ class CalibratedFeedback(Feedback):
         agreement within F, and f and a are those within F and A beyond chance.
         """
         direction = normalize(isolated.softmax(dim=-1), dim=-1)
-        columns = (last.patch_values, last.attended, direction.to(last.values.dtype))
-        read = apply_rows(self.correspondence(last, isolated), torch.cat(columns, dim=-1))
-        fed_back, fed_back_attended, gathered = read.split([column.shape[-1] for column in columns], dim=-1)
+        weights = self.correspondence(last, isolated)
+        fed_back, fed_back_attended, gathered = apply_rows(weights, last.patch_values, last.attended, direction)
         trust = (gathered * direction).sum(dim=-1, keepdim=True)
         chance = (direction.mean(dim=1, keepdim=True) * direction).sum(dim=-1, keepdim=True)
         attention = last.among_patches

@@ -24,7 +24,7 @@ def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, sca
         (B, N, C), fp32.
     """
     text = text.float()
-    logits = scale * (first.float() @ text.T) - isolation * (uniform.float() @ text.T)
+    logits = (first.float() @ text.T).mul_(scale).sub_((uniform.float() @ text.T).mul_(isolation))
     return log_softmax(logits, dim=-1)
 
 

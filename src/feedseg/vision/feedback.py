@@ -84,7 +84,8 @@ class LastAttention:
 
     def spread(self, patches: Tensor) -> Tensor:
         """A applied to other values for the patches, (B, N, D); the leading tokens keep theirs."""
-        return attend(self.weights, torch.cat((self.values[:, : self.prefix], patches), dim=1))
+        values = torch.cat((self.values[:, : self.prefix], patches), dim=1) if self.prefix else patches
+        return attend(self.weights, values)
 
 
 # F by its rows: a slice of the patches to (B, rows, N), fp32; each row sums to one.
@@ -240,12 +241,10 @@ class FeedbackAttention(Feedback):
         """The adaptation ensemble applied to the values, by default (F A + A F + r F) v / 3: (B, N, D)."""
         feedback = self.correspondence(last, isolated)
         if last.weights is None:  # with A the identity all terms are one
-            return apply_rows(feedback, last.patch_values)
+            return apply_rows(feedback, last.patch_values)[0]
         needed = (last.patch_values, last.attended) if "FA" in self.terms else (last.patch_values,)
-        fed_back, *rest = apply_rows(feedback, torch.cat(needed, dim=-1)).chunk(len(needed), dim=-1)
-        total = torch.zeros_like(fed_back)
-        if "FA" in self.terms:
-            total += rest[0]
+        fed_back, *rest = apply_rows(feedback, *needed)
+        total = rest[0] if rest else torch.zeros_like(fed_back)
         if "AF" in self.terms:
             total += last.spread(fed_back)
         if "F" in self.terms:
@@ -253,15 +252,20 @@ class FeedbackAttention(Feedback):
         return total / len(self.terms)
 
 
-def apply_rows(weights: Correspondence, values: Tensor) -> Tensor:
-    """An attention among the patches, given by its rows, times values (B, N, D): only some rows exist at a time."""
-    batch, patches, _ = values.shape
-    budget = BLOCK_ELEMENTS_CPU if values.device.type == "cpu" else BLOCK_ELEMENTS_ACCELERATOR
+def apply_rows(weights: Correspondence, *values: Tensor) -> list[Tensor]:
+    """An attention among the patches, given by its rows, times each of the values (B, N, D).
+
+    Only some of its rows exist at a time.
+    """
+    batch, patches, _ = values[0].shape
+    budget = BLOCK_ELEMENTS_CPU if values[0].device.type == "cpu" else BLOCK_ELEMENTS_ACCELERATOR
     rows = max(1, budget // (batch * patches))
-    out = torch.empty_like(values)
+    out = [torch.empty_like(each) for each in values]
     for start in range(0, patches, rows):
         block = slice(start, start + rows)
-        out[:, block] = weights(block).to(values.dtype) @ values
+        attention = weights(block)
+        for product, each in zip(out, values, strict=True):
+            product[:, block] = attention.to(each.dtype) @ each
     return out
 
 
