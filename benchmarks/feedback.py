@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from feedseg import FeedbackAttention
+from feedseg import CalibratedFeedback, FeedbackAttention
 from feedseg.evaluation.tables import Table
 from feedseg.vision.correspondence import divergences, kept, similarities
 from parts import Figures, Part, Ratio, Setup, megabytes, seconds_text
@@ -64,8 +64,14 @@ def ours(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) ->
     return FeedbackAttention()(attention, values, lambda attended: attended @ projection, text)[0]
 
 
+def calibrated(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+    """The calibrated feedback, whose results are others."""
+    return CalibratedFeedback()(attention, values, lambda attended: attended @ projection, text)[0]
+
+
 KINDS = {"shared": 0, "per head": HEADS}
 METHODS = {"direct": direct, "feedseg": ours}
+FEEDBACKS = {"paper": ours, "calibrated": calibrated}
 
 
 kept_inputs = cache(inputs)
@@ -105,10 +111,11 @@ def bytes_alone(setup: Setup, name: str, patches: int, words: int, heads: int, w
     """Bytes added at the peak."""
     if not with_holes:
         free_at_once()
-    METHODS[name](*inputs(4 * HEADS, 8, heads, setup.device))  # loads what the first call loads
+    method = (METHODS | FEEDBACKS)[name]
+    method(*inputs(4 * HEADS, 8, heads, setup.device))  # loads what the first call loads
     given = inputs(patches, words, heads, setup.device)
     memory = Memory(setup.device)
-    METHODS[name](*given)
+    method(*given)
     return memory.added
 
 
@@ -153,10 +160,12 @@ def measure_matrices(setup: Setup) -> Figures:
     peaks = []
     for patches in setup.size((1764, 4096), (256,)):
         for words in setup.size((20, 171, 847), (8,)):
-            held, with_holes = (
-                alone(setup, bytes_alone, "feedseg", patches, words, 0, holes) for holes in (False, True)
-            )
-            peaks.append({"patches": patches, "words": words, "bytes": held, "with holes": with_holes})
+            for name in FEEDBACKS:
+                held, with_holes = (
+                    alone(setup, bytes_alone, name, patches, words, 0, holes) for holes in (False, True)
+                )
+                peak = {"patches": patches, "words": words, "bytes": held, "with holes": with_holes}
+                peaks.append({"feedback": name, **peak})
     return {"peaks": peaks}
 
 
@@ -168,6 +177,7 @@ def in_matrices(peak: Figures) -> float:
 def matrices_tables(found: Figures) -> Sequence[Table]:
     rows = [
         (
+            peak["feedback"],
             f"{peak['patches']}",
             f"{peak['words']}",
             megabytes(peak["bytes"]),
@@ -176,7 +186,7 @@ def matrices_tables(found: Figures) -> Sequence[Table]:
         )
         for peak in found["peaks"]
     ]
-    headings = ("patches", "words", "memory added", "N × N matrices", "with the holes in the heap")
+    headings = ("feedback", "patches", "words", "memory added", "N × N matrices", "with the holes in the heap")
     return [Table("Memory in matrices", headings, rows)]
 
 

@@ -23,7 +23,7 @@ from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
 from feedseg.settings import WHOLE_PICTURE
 from feedseg.vision.attention import HOSTS
 from feedseg.vision.calibrated import beyond_chance, distances, isolated_evidence
-from feedseg.vision.controls import HostTwice
+from feedseg.vision.controls import HostTwice, row_normalised
 from feedseg.vision.correspondence import divergences, similarities, sorted_values
 from feedseg.vision.feedback import LastAttention, scale_rows
 from feedseg.vision.models import open_model
@@ -56,7 +56,7 @@ class Idea:
         """See `Feedback.reread`."""
         e = isolated_evidence(first, uniform, text, self.isolation)[0]
         predictions = (self.scale * e).softmax(dim=-1)
-        attention = None if last.among_patches is None else last.among_patches[0]
+        attention = None if last.among_patches is None else row_normalised(last.among_patches[0])
         weights = self.correspondence(e, predictions, attention)
         fed_back, fed_back_attended = (weights @ values for values in (last.patch_values[0], last.attended[0]))
         parts = {

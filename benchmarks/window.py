@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from feedseg import FeedbackAttention
+from feedseg import CalibratedFeedback, FeedbackAttention
 from feedseg.evaluation.tables import Table
+from feedseg.vision.feedback import Feedback
 from parts import Figures, Part, Ratio, Setup, seconds_text
 from random_models import PROXIES, TOWERS, random_reader
 from timing import Work, in_turn
@@ -48,10 +49,13 @@ def share_of(setup: Setup, proxy: str) -> Figures:
         opened = reader.open(pixels)
         opened.logits(texts["20"], None)
 
-    def feed_back(text: Tensor) -> Work:
-        return lambda: opened.logits(text, FeedbackAttention())
+    def feed_back(text: Tensor, feedback: Feedback) -> Work:
+        return lambda: opened.logits(text, feedback)
 
-    works = {"window": open_window} | {name: feed_back(text) for name, text in texts.items()}
+    works: dict[str, Work] = {"window": open_window}
+    for name, text in texts.items():
+        works[name] = feed_back(text, FeedbackAttention())
+        works[f"{name}, calibrated"] = feed_back(text, CalibratedFeedback())
     times = in_turn(works, setup.repeats, setup.device)
     return {"patches": opened.grid[0] * opened.grid[1], "window": times.pop("window"), "feedback": times}
 
@@ -85,7 +89,7 @@ def share_tables(found: Figures) -> Sequence[Table]:
 def share_ratios(found: Figures) -> Sequence[Ratio]:
     return [
         Ratio(
-            f"feedback adds to a window with {proxy}, {words} words",
+            f"feedback adds to a window with {proxy}, words: {words}",
             added_percent(of, words),
             "%",
             at_most=MOST_SHARE[proxy],

@@ -202,16 +202,20 @@ class Segmenter:
 
     def _open_windows(self, pictures: Sequence[Tensor]) -> Iterator[OpenedWindows]:
         """One batch after the other, so that whoever needs no more of it than its logits holds one at a time."""
-        by_shape: dict[torch.Size, list[tuple[_Place, Tensor]]] = {}
+        by_sides: dict[Sides, list[tuple[int, Window]]] = {}  # with their padding
         for index, pixels in enumerate(pictures):
-            size = (pixels.shape[-2], pixels.shape[-1])
-            for window in self._windows(size):
-                padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self.multiple)
-                by_shape.setdefault(padded.shape, []).append((_Place(index, size, window, inside), padded))
-        for shape, members in by_shape.items():
+            for window in self._windows((pixels.shape[-2], pixels.shape[-1])):
+                height, width = (-(-side // self.multiple) * self.multiple for side in (window.height, window.width))
+                by_sides.setdefault((height, width), []).append((index, window))
+        for sides, members in by_sides.items():
             for start in range(0, len(members), self.batch_size):
-                places, batch = zip(*members[start : start + self.batch_size], strict=True)
-                yield OpenedWindows(self.reader.open(torch.stack(batch)), places, (shape[-2], shape[-1]))
+                places, batch = [], []
+                for index, window in members[start : start + self.batch_size]:
+                    pixels = pictures[index]
+                    padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self.multiple)
+                    places.append(_Place(index, (pixels.shape[-2], pixels.shape[-1]), window, inside))
+                    batch.append(padded)
+                yield OpenedWindows(self.reader.open(torch.stack(batch)), tuple(places), sides)
 
     def stitched_logits(self, opened: Iterable[OpenedWindows], vocabulary: Vocabulary) -> list[Tensor]:
         """Cosines of the queries, (C, height, width), of every picture that was opened, at its working size.
@@ -226,6 +230,9 @@ class Segmenter:
         text = self.embed(vocabulary)
         sizes: dict[int, Sides] = {}
         tiles: dict[int, list[Tile]] = {}
+        # What is kept of a picture is one piece of memory: windows of their own would leave holes between them, where
+        # the tower has worked.
+        kept: dict[int, Tensor] = {}
         for windows in opened:
             logits = windows.reading.logits(text, self.feedback)
             for place, of_window in zip(windows.places, logits, strict=True):
@@ -234,8 +241,12 @@ class Segmenter:
                     window = inside = Window(0, 0, *size)
                 else:
                     size, sides, window, inside = place.size, windows.sides, place.window, place.inside
-                sizes[place.picture] = size
-                tiles.setdefault(place.picture, []).append(Tile(of_window, sides, inside, window))
+                if place.picture not in kept:
+                    sizes[place.picture], tiles[place.picture] = size, []
+                    kept[place.picture] = of_window.new_empty(len(self._windows(place.size)), *of_window.shape)
+                of_picture = tiles[place.picture]
+                tile = kept[place.picture][len(of_picture)].copy_(of_window)
+                of_picture.append(Tile(tile, sides, inside, window))
         return [Mosaic(sizes[index], tiles[index]) for index in sorted(tiles)]
 
     def _labels(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from feedseg.vision.feedback import Correspondence, Feedback, LastAttention, apply_rows, scale_rows
 
@@ -46,13 +45,19 @@ class CalibratedFeedback(Feedback):
 
     def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
         """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
-        predictions = isolated.softmax(dim=-1)
+        return self._correspondence(last, isolated, *predicted(isolated))
+
+    def _correspondence(
+        self, last: LastAttention, isolated: Tensor, direction: Tensor, length: Tensor
+    ) -> Correspondence:
         bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
-        attention = last.among_patches
+        log_length, attention = length.log().transpose(-1, -2), last.among_patches
 
         def rows(block: slice) -> Tensor:
+            # the softmax does away with what is the same for a whole row: P_i's length, what the rows of Ā sum to
             scores = distances(isolated, block).div_(-bandwidth)
-            scores += (predictions[:, block] @ predictions.transpose(-1, -2)).log_()
+            scores += (direction[:, block] @ direction.transpose(-1, -2)).log_()
+            scores += log_length
             if attention is not None:
                 scores += attention[:, block].log().div_(2)
             return scores.softmax(dim=-1)
@@ -65,20 +70,34 @@ class CalibratedFeedback(Feedback):
         E = (a (F A + A F) + f r F) / (2 a + f) and A'' = (φ E + (1 − φ) a A) / (φ + (1 − φ) a), row by row; φ is the
         agreement within F, and f and a are those within F and A beyond chance.
         """
-        direction = normalize(isolated.softmax(dim=-1), dim=-1)
-        weights = self.correspondence(last, isolated)
-        fed_back, fed_back_attended, gathered = apply_rows(weights, last.patch_values, last.attended, direction)
-        trust = (gathered * direction).sum(dim=-1, keepdim=True)
-        chance = (direction.mean(dim=1, keepdim=True) * direction).sum(dim=-1, keepdim=True)
-        attention = last.among_patches
-        host = torch.ones_like(trust)
-        if attention is not None:
-            host = (attention @ direction * direction).sum(dim=-1, keepdim=True)
-        own, host = beyond_chance(trust, chance), beyond_chance(host, chance)
-        products = fed_back_attended + last.spread(fed_back)
-        ensemble = (host * products + own * scale_rows(fed_back, last.row_sum)) / (2 * host + own)
+        fed_back, fed_back_attended, trust, host, own = self._gather(last, isolated)
+        products = fed_back_attended.add_(last.spread(fed_back))
         rest = (1 - trust) * host
-        return ((trust * ensemble + rest * last.attended) / (trust + rest)).to(last.values.dtype)
+        of_ensemble, of_host = trust / (trust + rest), rest / (trust + rest)
+        total = last.attended * of_host
+        total = torch.addcmul(total, products, of_ensemble * host / (2 * host + own))
+        fed_back = scale_rows(fed_back, last.row_sum)
+        return torch.addcmul(total, fed_back, of_ensemble * own / (2 * host + own)).to(last.values.dtype)
+
+    def _gather(self, last: LastAttention, isolated: Tensor) -> tuple[Tensor, ...]:
+        """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
+        direction, length = predicted(isolated)
+        weights = self._correspondence(last, isolated, direction, length)
+        chance = agreement(direction, direction.mean(dim=1, keepdim=True))
+        host = torch.ones_like(chance)
+        if last.among_patches is not None:
+            gathered = agreement(direction, last.among_patches @ direction)
+            host = beyond_chance(gathered / last.among_patches.sum(dim=-1, keepdim=True), chance)
+        within = []
+
+        def observed(block: slice) -> Tensor:
+            rows = weights(block)
+            within.append(agreement(direction[:, block], rows @ direction))
+            return rows
+
+        fed_back, fed_back_attended = apply_rows(observed, last.patch_values, last.attended)
+        trust = torch.cat(within, dim=1)
+        return fed_back, fed_back_attended, trust, host, beyond_chance(trust, chance)
 
 
 def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: float) -> Tensor:
@@ -92,10 +111,17 @@ def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: f
         text: unit embeddings of the queries, (C, E).
     """
     text = text.float()
-    evidence = first.float() @ text.T - isolation * (uniform.float() @ text.T)
-    evidence = evidence - evidence.mean(dim=-1, keepdim=True)
+    evidence = (first.float() @ text.T).sub_((uniform.float() @ text.T).mul_(isolation))
+    evidence -= evidence.mean(dim=-1, keepdim=True)
     spread = evidence.square().mean(dim=(-2, -1), keepdim=True).sqrt()
     return evidence / spread.clamp(min=torch.finfo(spread.dtype).eps)
+
+
+def predicted(evidence: Tensor) -> tuple[Tensor, Tensor]:
+    """P = softmax(e) as unit vectors and their lengths: (B, N, C) to (B, N, C) and (B, N, 1)."""
+    predictions = evidence.softmax(dim=-1)
+    length = predictions.norm(dim=-1, keepdim=True)
+    return predictions / length, length
 
 
 def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1) -> Tensor:
@@ -117,6 +143,11 @@ def nearest_distance(evidence: Tensor, share: float) -> Tensor:
     count = min(patches, max(2, int(share * patches)))
     within = found.topk(count, dim=-1, largest=False).values[..., -1]
     return within.mean(dim=-1)[:, None, None].clamp(min=LEAST_DISTANCE)
+
+
+def agreement(direction: Tensor, gathered: Tensor) -> Tensor:
+    """The cosine of every patch's prediction with those of others, averaged as they were gathered: (B, N, 1)."""
+    return (direction * gathered).sum(dim=-1, keepdim=True)
 
 
 def beyond_chance(agreement: Tensor, chance: Tensor) -> Tensor:

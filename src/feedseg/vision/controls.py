@@ -34,7 +34,7 @@ class HostOnLogits:
 
     def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
         """See `Feedback.reread`; smoothing the unit embeddings smooths their cosines."""
-        return first if last.among_patches is None else last.among_patches @ first
+        return first if last.among_patches is None else row_normalised(last.among_patches) @ first
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class GaussianOnLogits:
         if last.grid is None:
             raise ValueError("a Gaussian needs to know the grid of the patches")
         weights = gaussian_of_distance(last.grid, self.std, first.device)
-        return (weights / weights.sum(dim=-1, keepdim=True)) @ first
+        return row_normalised(weights) @ first
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class RootOfHost:
         """See `Feedback.reread`."""
         if last.among_patches is None:
             return read(last.attended)
-        root = last.among_patches.sqrt()
-        root = (root / root.sum(dim=-1, keepdim=True)).to(last.values.dtype)
+        root = row_normalised(last.among_patches.sqrt()).to(last.values.dtype)
         spread, attended = (root @ last.patch_values, root @ last.attended)
         return read((attended + last.spread(spread) + scale_rows(spread, last.row_sum)) / 3)
+
+
+def row_normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(dim=-1, keepdim=True)
 
 
 CONTROLS: dict[str, HostTwice | HostOnLogits | GaussianOnLogits | RootOfHost] = {

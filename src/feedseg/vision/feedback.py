@@ -72,15 +72,14 @@ class LastAttention:
 
     @cached_property
     def among_patches(self) -> Tensor | None:
-        """The mean of A over the heads, without the leading tokens, each row summing to one: (B, N, N), fp32.
+        """The mean of A over the heads, without the leading tokens: (B, N, N), fp32; None for the identity.
 
-        None for the identity.
+        A shared attention in fp32 is not copied.
         """
         if self.weights is None:
             return None
         shared = self.weights if self.weights.dim() == 3 else self.weights.mean(dim=1, dtype=torch.float32)
-        shared = shared[..., self.prefix :].float()
-        return shared / shared.sum(dim=-1, keepdim=True)
+        return shared[..., self.prefix :].float()
 
     def spread(self, patches: Tensor) -> Tensor:
         """A applied to other values for the patches, (B, N, D); the leading tokens keep theirs."""
