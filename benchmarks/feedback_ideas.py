@@ -56,7 +56,8 @@ class Idea:
         """See `Feedback.reread`."""
         e = isolated_evidence(first, uniform, text, self.isolation)[0]
         predictions = (self.scale * e).softmax(dim=-1)
-        attention = None if last.among_patches is None else row_normalised(last.among_patches[0])
+        among = last.among_patches()
+        attention = None if among is None else row_normalised(among[0])
         weights = self.correspondence(e, predictions, attention)
         fed_back, fed_back_attended = (weights @ values for values in (last.patch_values[0], last.attended[0]))
         parts = {

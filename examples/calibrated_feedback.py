@@ -63,8 +63,9 @@ def panels() -> list[tuple[str, Image.Image]]:
             direction = torch.nn.functional.normalize(isolated[0].softmax(dim=-1), dim=-1)
             bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)[0]
             alike = (distances(isolated)[0] / -bandwidth).exp()
-            assert last.among_patches is not None
-            seen["host"] = last.among_patches[0, patch].numpy()
+            attention = last.among_patches()
+            assert attention is not None
+            seen["host"] = attention[0, patch].numpy()
             seen["alike"] = alike[patch].numpy()
             seen["F"] = weights[patch].numpy()
             seen["trust"] = (weights * (direction @ direction.T)).sum(dim=-1).numpy()

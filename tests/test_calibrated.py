@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,10 +184,43 @@ def test_half_precision_is_near(dtype):
     assert (exact * half).sum(dim=-1).min() > 0.99
 
 
-def test_impossible_constants_are_refused():
-    for wrong in ({"nearest": 0.0}, {"nearest": 1.5}, {"bandwidth": 0.0}, {"isolation": float("nan")}, {"passes": 0}):
-        with pytest.raises(ValueError, match=r"not (0|1.5|nan)"):
-            CalibratedFeedback(**wrong)
+@pytest.mark.parametrize(
+    ("constants", "what"),
+    [
+        ({"nearest": 0.0}, "not 0.0"),
+        ({"nearest": 1.5}, "not 1.5"),
+        ({"bandwidth": 0.0}, "not 0.0"),
+        ({"isolation": float("nan")}, "not nan"),
+        ({"passes": 0}, "not 0"),
+        ({"passes": 1.5}, "not 1.5"),
+    ],
+)
+def test_impossible_constants_are_refused(constants: dict[str, Any], what):
+    with pytest.raises(ValueError, match=what):
+        CalibratedFeedback(**constants)
+
+
+def test_no_words_are_refused():
+    attention, values, projection, text = inputs(5, 3)
+    with pytest.raises(ValueError, match="an embedding a query"):
+        FEEDBACK(attention, values, lambda x: x @ projection, text[:0])
+
+
+def test_a_patch_that_attends_to_no_patch_is_read_by_what_is_alike():
+    """All of its attention on the class token, or masked; the others are read as if nothing were the matter."""
+    attention, values, projection, text = inputs(9, 3, prefix=1)
+    for other in (1.0, 0.0):
+        sink = attention.clone()
+        sink[:, :, 4] = 0
+        sink[:, :, 4, 0] = other
+        result = FEEDBACK(sink, values, lambda x: x @ projection, text, 1)
+        assert result.isfinite().all()
+    last = LastAttention(sink, values, 1)
+    isolated = torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(0))
+    rows, free = (FEEDBACK.correspondence(one, isolated)(slice(None)) for one in (last, LastAttention(None, values, 1)))
+    torch.testing.assert_close(rows[:, 4], free[:, 4])
+    usual = FEEDBACK.correspondence(LastAttention(attention, values, 1), isolated)(slice(None))
+    torch.testing.assert_close(rows[:, :4], usual[:, :4])
 
 
 def test_the_controls_are_what_their_names_say():

@@ -71,7 +71,7 @@ def test_the_terminal_shows_a_short_table(dataset: Path, capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0].split() == "mIoU without feedback gain, 95 % interval control published".split()
+    assert lines[0].split() == "mIoU none paper gain, 95 % interval control published".split()
     assert [line.split()[0] for line in lines[1:3]] == ["scenes", "mine"]
     assert max(map(len, lines)) <= 80
     assert "out/report.html" in out
@@ -130,6 +130,14 @@ def test_both_kinds_of_feedback_stand_side_by_side(dataset: Path, undisturbed: P
     assert "mine, calibrated" in page
     both = matrices(Path("out/mine"), ["without", "feedback"])
     assert both == {name: matrices(undisturbed)[name] for name in both}
+
+
+def test_the_control_alone_is_shown_by_its_miou(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate("--dataset", dataset, "--feedback", "control", "--out", "out") == 0
+    heading, row, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["mIoU", "control", "published"]
+    miou = json.loads(Path("out/report.json").read_text())["benchmarks"][0]["variants"]["control"]["miou"]["value"]
+    assert row.split()[1] == f"{100 * miou:.1f}"
 
 
 def test_more_pictures_can_be_added_later(dataset: Path, undisturbed: Path) -> None:
@@ -392,7 +400,7 @@ def test_fast_is_part_of_what_the_numbers_depend_on(dataset: Path) -> None:
         json.loads(next(Path(speed, "mine").glob("*.jsonl")).read_text().splitlines()[0])["fingerprint"]["settings"]
         for speed in ("protocol", "fast")
     ]
-    assert settings[0] | {"window": 96, "stride": 96} == settings[1]
+    assert settings[0] | {"window": 96, "stride": None} == settings[1]
     assert settings[0]["window"] == 336
 
 

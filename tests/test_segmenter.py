@@ -176,16 +176,24 @@ def test_a_picture_that_is_not_kept_open_holds_one_window_at_a_time(clip, dino, 
     plain = type(segmenter.reader).open
 
     def counted(reader, windows):
-        alive.append(sum(reading() is not None for reading in readings))
         reading = plain(reader, windows)
         readings.append(weakref.ref(reading))
+        alive.append(sum(one() is not None for one in readings))
         return reading
 
     monkeypatch.setattr(type(segmenter.reader), "open", counted)
     segmenter(picture(60, 200), VOCABULARY)
     assert len(alive) > 10
-    assert max(alive) <= 1
+    assert max(alive) == 1
     assert readings[-1]() is None
+
+
+@pytest.mark.parametrize("later", [Settings(short_side=48, window=None), Settings(short_side=48).fast()])
+def test_an_opened_picture_stays_as_it_was_opened(clip, dino, later):
+    segmenter = load(clip, dino)
+    opened, expected = segmenter.open(picture(60, 90)), segmenter(picture(60, 90), VOCABULARY)
+    segmenter.settings = later
+    np.testing.assert_array_equal(opened.segment(VOCABULARY).labels, expected.labels)
 
 
 def test_the_class_token_and_the_residual_can_be_chosen(clip, dino):
@@ -244,7 +252,7 @@ def test_the_feedbacks_constants_follow_tower_and_proxy(clip, dino, tmp_path):
     assert load(clip, dino, feedback=tuned).feedback == tuned
     huge = load(clip, dino, "maskclip")
     huge.reader.tower.width = 1280
-    assert named_feedback("paper", huge.reader.tower).sharpness == 2.3
+    assert named_feedback("paper", huge.reader.tower) == FeedbackAttention(sharpness=2.3)
 
 
 def test_any_function_is_a_proxy(clip):
@@ -277,7 +285,8 @@ def test_provenance_names_models_and_revisions(clip, dino):
         ({"dtype": "int4"}, "the type 'int4' is none of fp32"),
         ({"proxy": "vit-b-16"}, "text-aligned tower"),
         ({"batch_size": 0}, "batch size is at least 1"),
-        ({"feedback": 1}, "there is no feedback 1; there are paper, calibrated, none"),
+        ({"feedback": 1}, "feedback is paper, calibrated, none, or a dataclass with `reread`, not 1"),
+        ({"feedback": CalibratedFeedback}, "or a dataclass with `reread`, not <class"),
         ({"feedback": "papre"}, "there is no feedback 'papre'; there are paper, calibrated, none"),
     ],
 )

@@ -180,11 +180,19 @@ def test_fast_settings_look_at_every_part_once(short, long, short_side):
     """One window where the sides differ by no more than twice; a panorama's only as many as cover it."""
     fast = Settings(short_side=short_side, window=112, stride=56, logit_scale=50.0).fast()
     side = fast.window_sides[0]
-    assert fast == Settings(short_side=short_side, window=side, stride=side, logit_scale=50.0)
+    assert fast == Settings(short_side=short_side, window=side, stride=None, logit_scale=50.0)
     size = fitted_size((short, long), fast.short_side, fast.max_long_side)
     windows = place_windows(size, fast.window_sides, fast.stride_sides)
     assert len(windows) == math.ceil(size[0] / side) * math.ceil(size[1] / side)
     assert max(max(window.height, window.width) for window in windows) <= min(2 * short_side, 896)
+    covered = np.zeros(size, np.int64)
+    for window in windows:
+        covered[window.rows, window.columns] += 1
+    assert covered.min() == 1
+    rows, columns = ({getattr(window, side) for window in windows} for side in ("height", "width"))
+    assert len(rows) == len(columns) == 1
+    # once, but for what rounding up to whole pixels makes windows overlap
+    assert sum(window.height * window.width for window in windows) <= (size[0] + 3) * (size[1] + 3)
     if max(size) <= 2 * min(size) and short_side <= 448:
         assert windows == [Window(0, 0, *size)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from math import lcm
 from pathlib import Path
 from typing import overload
@@ -27,7 +27,7 @@ from feedseg.vision.catalog import (
     repository_of,
 )
 from feedseg.vision.feedback import Rereading
-from feedseg.vision.kinds import named_feedback
+from feedseg.vision.kinds import described_feedback, named_feedback
 from feedseg.vision.models import Model, open_model
 from feedseg.vision.proxy import Features, Proxy, SelfProxy, open_proxy
 from feedseg.vision.reading import Reader, Reading
@@ -101,8 +101,10 @@ class Segmenter:
             raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
         if isinstance(feedback, bool):
             feedback = "paper" if feedback else "none"
-        if not (feedback in FEEDBACKS if isinstance(feedback, str) else hasattr(feedback, "reread")):
+        if isinstance(feedback, str) and feedback not in FEEDBACKS:
             raise FeedsegError(f"there is no feedback {feedback!r}; there are {', '.join(FEEDBACKS)}")
+        if not isinstance(feedback, str) and (not is_dataclass(feedback) or not hasattr(type(feedback), "reread")):
+            raise FeedsegError(f"feedback is {', '.join(FEEDBACKS)}, or a dataclass with `reread`, not {feedback!r}")
         place = choose_device(device)
         number = choose_dtype(dtype, place)
         source = model if isinstance(model, Model) else repository_of(model, "tower")
@@ -203,8 +205,12 @@ class Segmenter:
     def _open_windows(self, pictures: Sequence[Tensor]) -> Iterator[OpenedWindows]:
         """One batch after the other, so that whoever needs no more of it than its logits holds one at a time."""
         by_sides: dict[Sides, list[tuple[int, Window]]] = {}  # with their padding
+        whole = self.settings.window is None
+        counts = []
         for index, pixels in enumerate(pictures):
-            for window in self._windows((pixels.shape[-2], pixels.shape[-1])):
+            windows = self._windows((pixels.shape[-2], pixels.shape[-1]))
+            counts.append(len(windows))
+            for window in windows:
                 height, width = (-(-side // self.multiple) * self.multiple for side in (window.height, window.width))
                 by_sides.setdefault((height, width), []).append((index, window))
         for sides, members in by_sides.items():
@@ -213,7 +219,8 @@ class Segmenter:
                 for index, window in members[start : start + self.batch_size]:
                     pixels = pictures[index]
                     padded, inside = padded_to_multiple(pixels[:, window.rows, window.columns], self.multiple)
-                    places.append(_Place(index, (pixels.shape[-2], pixels.shape[-1]), window, inside))
+                    size = (pixels.shape[-2], pixels.shape[-1])
+                    places.append(_Place(index, size, None if whole else window, inside, counts[index]))
                     batch.append(padded)
                 yield OpenedWindows(self.reader.open(torch.stack(batch)), tuple(places), sides)
 
@@ -236,17 +243,18 @@ class Segmenter:
         for windows in opened:
             logits = windows.reading.logits(text, self.feedback)
             for place, of_window in zip(windows.places, logits, strict=True):
-                if self.settings.window is None:
+                if place.window is None:
                     size = sides = windows.reading.grid
                     window = inside = Window(0, 0, *size)
                 else:
                     size, sides, window, inside = place.size, windows.sides, place.window, place.inside
                 if place.picture not in kept:
                     sizes[place.picture], tiles[place.picture] = size, []
-                    kept[place.picture] = of_window.new_empty(len(self._windows(place.size)), *of_window.shape)
+                    kept[place.picture] = of_window.new_empty(place.windows, *of_window.shape)
                 of_picture = tiles[place.picture]
                 tile = kept[place.picture][len(of_picture)].copy_(of_window)
                 of_picture.append(Tile(tile, sides, inside, window))
+            del windows, logits  # before the next batch is opened
         return [Mosaic(sizes[index], tiles[index]) for index in sorted(tiles)]
 
     def _labels(
@@ -289,7 +297,7 @@ class Segmenter:
         feedback, settings, reader = self.feedback, self.settings, self.reader
         return {
             "host": reader.host.name,
-            "feedback": None if feedback is None else {"kind": type(feedback).__name__, **vars(feedback)},
+            "feedback": described_feedback(feedback),
             "class_token": reader.sees_class_token,
             "residual": reader.keeps_residual,
             **vars(settings),
@@ -308,7 +316,10 @@ class OpenedPicture:
         self.picture = picture
 
     def logits(self, vocabulary: Vocabulary) -> Tensor:
-        """Cosines of the queries before the softmax, (C, h, w), at the size that the windows were cut from."""
+        """Cosines of the queries before the softmax, (C, h, w), at the size that the windows were cut from.
+
+        Without windows on the host's grid.
+        """
         return self._segmenter.stitched_logits(self._opened, vocabulary)[0]
 
     def labels(self, vocabulary: Vocabulary, smallest_area: float | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -324,12 +335,13 @@ class OpenedPicture:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a window belongs: the picture's index and working size, the window in it, the window in its padding."""
+    """Where a window belongs, whatever the settings have become since."""
 
-    picture: int
-    size: tuple[int, int]
-    window: Window
-    inside: Window
+    picture: int  # its index
+    size: Sides  # that it was resized to
+    window: Window | None  # in it; None where the picture was looked at as a whole
+    inside: Window  # the window in its padding
+    windows: int  # of the picture
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 class Settings:
     """Sizes in pixels. `window` and `stride` are one number for both sides or (height, width).
 
-    Without a window the whole picture goes through at once, each side rounded to whole patches.
+    Without a window the whole picture goes through at once, each side rounded to whole patches. Without a stride
+    windows do not overlap: as few of them as cover the picture lie side by side, none larger than `window`.
     """
 
     short_side: int = 336  # the picture is resized to it, keeping its shape
     max_long_side: int = 2048  # unless its long side would exceed this
     window: int | Sides | None = 336
-    stride: int | Sides = 112
+    stride: int | Sides | None = 112
     logit_scale: float = 40.0  # cosines are multiplied by it before the softmax over the queries
 
     def __post_init__(self) -> None:
@@ -33,7 +34,7 @@ class Settings:
         if self.window is not None:
             if min(self.window_sides) < 1:
                 raise ValueError(f"a window has at least one pixel, not {self.window}")
-            for window, stride in zip(self.window_sides, self.stride_sides, strict=True):
+            for window, stride in zip(self.window_sides, self.stride_sides or self.window_sides, strict=True):
                 if not 1 <= stride <= window:
                     raise ValueError(
                         f"a stride of {stride} leaves gaps or goes nowhere with windows of {window} pixels"
@@ -47,20 +48,21 @@ class Settings:
         return (self.window, self.window) if isinstance(self.window, int) else self.window
 
     @property
-    def stride_sides(self) -> Sides:
-        """Vertical and horizontal step of the windows."""
+    def stride_sides(self) -> Sides | None:
+        """Vertical and horizontal step of the windows; None where they lie side by side."""
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
 
     def fast(self) -> Settings:
         """The same, but every part of the picture goes through once.
 
-        Windows of twice the short side, at most 896 pixels, do not overlap, so most pictures are one window as they
-        are, and a panorama is a few. Without windows nothing changes: the whole picture goes through at once already.
+        Windows of up to twice the short side, at most 896 pixels, do not overlap, so most pictures are one window as
+        they are, and a panorama is a few. Without windows nothing changes: the whole picture goes through at once
+        already.
         """
         if self.window is None:
             return self
         side = min(2 * self.short_side, LARGEST_FAST_WINDOW)
-        return replace(self, window=side, stride=side)
+        return replace(self, window=side, stride=None)
 
 
 HOST_SETTINGS: dict[str, Settings] = {

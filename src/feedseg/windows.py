@@ -31,19 +31,26 @@ class Window:
         return slice(self.left, self.left + self.width)
 
 
-def starts(length: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Start and size of the windows along one side: steps of `stride`, the last one moved back inside the picture."""
+def starts(length: int, window: int, stride: int | None) -> list[tuple[int, int]]:
+    """Start and size of the windows along one side: steps of `stride`, the last one moved back inside the picture.
+
+    Without a stride as few as cover it, of one size, which overlap by no more than rounding up makes them.
+    """
+    if stride is None:
+        count = -(-length // window)
+        window = stride = -(-length // count)
     size = min(window, length)
     count = max(length - window + stride - 1, 0) // stride + 1
     return [(min(step * stride, length - size), size) for step in range(count)]
 
 
-def place_windows(picture: Sides, window: Sides, stride: Sides) -> list[Window]:
+def place_windows(picture: Sides, window: Sides, stride: Sides | None) -> list[Window]:
     """The windows that cover a picture, row by row; a picture smaller than the window gets a smaller one."""
+    vertical, horizontal = (None, None) if stride is None else stride
     return [
         Window(top, left, height, width)
-        for top, height in starts(picture[0], window[0], stride[0])
-        for left, width in starts(picture[1], window[1], stride[1])
+        for top, height in starts(picture[0], window[0], vertical)
+        for left, width in starts(picture[1], window[1], horizontal)
     ]
 
 

@@ -16,7 +16,7 @@ from feedseg.evaluation.journal import JournalError, Share, identity, measured_a
 from feedseg.evaluation.report import Written, write_report
 from feedseg.evaluation.report_content import Chapter
 from feedseg.evaluation.results import Result, summarise
-from feedseg.evaluation.run import CONTROL, FED_BACK, WITHOUT
+from feedseg.evaluation.run import FED_BACK, WITH, WITHOUT
 from feedseg.evaluation.tables import percent, points
 
 SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
@@ -115,12 +115,12 @@ def summarise_on_screen(tasks: Sequence[Task], results: Sequence[Result], report
     """A short table, and where the rest is."""
     screen = console()
     if any(result.names for result in results):
-        compared = [name for name in FED_BACK if name in tasks[0].bench.experiment.variants]
-        fed_back = [heading for name in compared for heading in (name, "gain, 95 % interval")]
-        table = plain_table("mIoU", "without", *fed_back, "control", "published")
+        variants = tasks[0].bench.experiment.variants
+        headings = [heading for name in variants for heading in _headings(name, WITHOUT in variants)]
+        table = plain_table("mIoU", *headings, "published")
         for task, result in zip(tasks, results, strict=True):
             if result.names:
-                table.add_row(task.benchmark.name, *_figures(task, result, compared))
+                table.add_row(task.benchmark.name, *_figures(task, result))
         for column in table.columns[1:]:
             column.justify = "right"
         show(screen, table)
@@ -148,21 +148,23 @@ def caution(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [] if note is None else [("note", note)]
 
 
-def _figures(task: Task, result: Result, compared: Sequence[str]) -> list[str]:
+def _headings(variant: str, with_gain: bool) -> list[str]:
+    """What is said of a variant: without a baseline its mIoU, of the control else its gain alone, of others both."""
+    name = {WITHOUT: "none", WITH: "paper"}.get(variant, variant)
+    if variant in FED_BACK and with_gain:
+        return [name, "gain, 95 % interval"]
+    return [name]
+
+
+def _figures(task: Task, result: Result) -> list[str]:
     chapter = Chapter(task.bench, task.samples, result)
-
-    def miou(name: str) -> str:
-        return percent(result.variants[name].miou.value) if name in result.variants else ""
-
-    def gain(name: str, interval: bool = True) -> str:
-        found = chapter.gain(name)
-        return "" if found is None else points(found, interval=interval)
-
-    fed_back = [cell for name in compared for cell in (miou(name), gain(name))]
-    published = chapter.published
-    return [
-        miou(WITHOUT),
-        *fed_back,
-        gain(CONTROL, interval=False),
-        "" if published is None else f"{published.miou:.1f}",
-    ]
+    cells = []
+    for name, one in result.variants.items():
+        gain, miou = chapter.gain(name), percent(one.miou.value)
+        if gain is None:
+            cells.append(miou)
+        elif name in FED_BACK:
+            cells += [miou, points(gain)]
+        else:
+            cells.append(points(gain, interval=False))
+    return [*cells, "" if chapter.published is None else f"{chapter.published.miou:.1f}"]

@@ -33,6 +33,7 @@ from feedseg.pictures import Picture, read_picture
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
 from feedseg.vision.calibrated import CalibratedFeedback
+from feedseg.vision.feedback import FeedbackAttention
 from feedseg.vocabulary import Vocabulary
 
 SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130
@@ -230,6 +231,6 @@ def described(segmenter: Segmenter) -> str:
     """Model, host, proxy, feedback, device and number type."""
     models, settings = segmenter.provenance(), segmenter.describe()
     host = f"host {settings['host']}" + (f" with proxy {models['proxy']['name']}" if "proxy" in models else "")
-    calibrated = isinstance(segmenter.feedback, CalibratedFeedback)
-    kind = "without" if segmenter.feedback is None else "with calibrated" if calibrated else "with"
+    names = {type(None): "without", FeedbackAttention: "with the paper's", CalibratedFeedback: "with calibrated"}
+    kind = names.get(type(segmenter.feedback), "with")
     return " · ".join((models["model"]["name"], host, f"{kind} feedback", f"{settings['device']}, {settings['dtype']}"))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -37,13 +37,14 @@ from feedseg.pictures import Picture
 from feedseg.segmenter import OpenedPicture, Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.feedback import Rereading
+from feedseg.vision.kinds import described_feedback
 from feedseg.vocabulary import Vocabulary, default_templates
 
 WITHOUT, WITH, CALIBRATED, CONTROL = "without", "feedback", "calibrated", "control"
 FED_BACK = (WITH, CALIBRATED)
 TITLES = {
     WITHOUT: "without feedback",
-    WITH: "with feedback",
+    WITH: "with the paper's feedback",
     CALIBRATED: "with calibrated feedback",
     CONTROL: "control: host attention twice",
 }
@@ -95,7 +96,7 @@ class Bench:
             "threshold": experiment.vocabulary.threshold,
             "smallest_area": experiment.smallest_area,
             "settings": settings,
-            "variants": {name: described_variant(variant) for name, variant in experiment.variants.items()},
+            "variants": {name: described_feedback(variant) for name, variant in experiment.variants.items()},
             "boundaries": experiment.boundaries,
             # a folder's name says less than the hash of its content, which is its revision
             "models": {role: one["revision"] or one["name"] for role, one in self.segmenter.provenance().items()},
@@ -177,14 +178,6 @@ def words_hash(vocabulary: Vocabulary) -> str:
     """A name for the words, their order and the prompts, the threshold left out: 16 hexadecimal digits."""
     templates = vocabulary.templates or default_templates()
     return sha256(repr((vocabulary.background, vocabulary.classes, templates)).encode()).hexdigest()[:16]
-
-
-def described_variant(variant: Rereading | None) -> dict[str, Any] | None:
-    """What a variant is, as JSON has it."""
-    if variant is None:
-        return None
-    assert is_dataclass(variant)
-    return {"kind": type(variant).__name__, **asdict(variant)}
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -45,21 +45,23 @@ class CalibratedFeedback(Feedback):
 
     def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
         """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
-        return self._correspondence(last, isolated, *predicted(isolated))
+        return self._correspondence(last.among_patches(), isolated, *predicted(isolated))
 
     def _correspondence(
-        self, last: LastAttention, isolated: Tensor, direction: Tensor, length: Tensor
+        self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor
     ) -> Correspondence:
         bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
-        log_length, attention = length.log().transpose(-1, -2), last.among_patches
+        log_length = length.log().transpose(-1, -2)
+        # a patch that attends to no other is read by what is alike alone
+        alone = None if attention is None else attention.sum(dim=-1, keepdim=True) == 0
 
         def rows(block: slice) -> Tensor:
             # the softmax does away with what is the same for a whole row: P_i's length, what the rows of Ā sum to
             scores = distances(isolated, block).div_(-bandwidth)
             scores += (direction[:, block] @ direction.transpose(-1, -2)).log_()
             scores += log_length
-            if attention is not None:
-                scores += attention[:, block].log().div_(2)
+            if attention is not None and alone is not None:
+                scores += attention[:, block].log().masked_fill_(alone[:, block], 0).div_(2)
             return scores.softmax(dim=-1)
 
         return rows
@@ -82,12 +84,13 @@ class CalibratedFeedback(Feedback):
     def _gather(self, last: LastAttention, isolated: Tensor) -> tuple[Tensor, ...]:
         """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
         direction, length = predicted(isolated)
-        weights = self._correspondence(last, isolated, direction, length)
+        attention = last.among_patches()
+        weights = self._correspondence(attention, isolated, direction, length)
         chance = agreement(direction, direction.mean(dim=1, keepdim=True))
         host = torch.ones_like(chance)
-        if last.among_patches is not None:
-            gathered = agreement(direction, last.among_patches @ direction)
-            host = beyond_chance(gathered / last.among_patches.sum(dim=-1, keepdim=True), chance)
+        if attention is not None:
+            sums = attention.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+            host = beyond_chance(agreement(direction, attention @ direction) / sums, chance)
         within = []
 
         def observed(block: slice) -> Tensor:

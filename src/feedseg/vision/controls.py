@@ -34,7 +34,8 @@ class HostOnLogits:
 
     def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
         """See `Feedback.reread`; smoothing the unit embeddings smooths their cosines."""
-        return first if last.among_patches is None else row_normalised(last.among_patches) @ first
+        attention = last.among_patches()
+        return first if attention is None else row_normalised(attention) @ first
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class RootOfHost:
 
     def reread(self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Read) -> Tensor:
         """See `Feedback.reread`."""
-        if last.among_patches is None:
+        attention = last.among_patches()
+        if attention is None:
             return read(last.attended)
-        root = row_normalised(last.among_patches.sqrt()).to(last.values.dtype)
+        root = row_normalised(attention.sqrt()).to(last.values.dtype)
         spread, attended = (root @ last.patch_values, root @ last.attended)
         return read((attended + last.spread(spread) + scale_rows(spread, last.row_sum)) / 3)
 

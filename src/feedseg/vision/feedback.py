@@ -70,11 +70,10 @@ class LastAttention:
         """U v: what every patch gathers when it attends to all values alike; (B, N or 1, D)."""
         return scale_rows(self.values.mean(dim=1, keepdim=True), self.row_sum)
 
-    @cached_property
     def among_patches(self) -> Tensor | None:
         """The mean of A over the heads, without the leading tokens: (B, N, N), fp32; None for the identity.
 
-        A shared attention in fp32 is not copied.
+        A shared attention in fp32 is not copied, and others are copied anew: an opened picture does not keep them.
         """
         if self.weights is None:
             return None
@@ -112,8 +111,8 @@ class Feedback(ABC):
     passes: int = field(default=1, kw_only=True)  # each further one starts from what the one before has read
 
     def __post_init__(self) -> None:
-        if self.passes < 1:
-            raise ValueError(f"there is at least one pass, not {self.passes}")
+        if self.passes < 1 or self.passes != int(self.passes):
+            raise ValueError(f"there is at least one pass, and a whole number of them, not {self.passes}")
 
     @abstractmethod
     def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
@@ -143,6 +142,8 @@ class Feedback(ABC):
     ) -> Tensor:
         """Read the patches once, feed the predictions back, and read them again.
 
+        For inference: gradients do not find their way back through it.
+
         Args:
             attention: the host's weights after its softmax, one for all heads (B, M, M) or one per head (B, H, M, M);
                 the rows of the leading tokens may be missing (N instead of M). None is the identity.
@@ -160,7 +161,7 @@ class Feedback(ABC):
         tokens, patches = values.shape[1], values.shape[1] - prefix
         if prefix < 0 or patches < 1:
             raise ValueError(f"prefix {prefix} leaves no patches of {tokens} values")
-        if text.dim() != 2:
+        if text.dim() != 2 or not len(text):
             raise ValueError(f"text is (C, E), an embedding a query, not {tuple(text.shape)}")
         if attention is not None:
             rows, columns = attention.shape[-2:]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from feedseg.vision.calibrated import CalibratedFeedback
 from feedseg.vision.catalog import SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
 from feedseg.vision.feedback import FeedbackAttention, Rereading
@@ -18,3 +21,8 @@ def named_feedback(name: str, tower: Tower, proxy: Proxy | None = None) -> Rerea
     usual = FeedbackAttention().sharpness
     by_width = SHARPNESS_BY_WIDTH.get(tower.width, usual)
     return FeedbackAttention(sharpness=SHARPNESS_BY_PROXY.get(proxy.kind if proxy else "", by_width))
+
+
+def described_feedback(feedback: Rereading | None) -> dict[str, Any] | None:
+    """What a feedback is, as JSON has it."""
+    return None if feedback is None else {"kind": type(feedback).__name__, **asdict(feedback)}  # type: ignore[call-overload]

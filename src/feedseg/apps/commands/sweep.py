@@ -51,6 +51,7 @@ def sweep(
     short_side: measuring.ShortSide = None,
     window: measuring.WindowSide = None,
     stride: measuring.Stride = None,
+    speed: measuring.Speed = "protocol",
     logit_scale: measuring.LogitScale = None,
     threshold: measuring.Threshold = None,
     vocabulary: measuring.Words = None,
@@ -70,8 +71,9 @@ def sweep(
 
     The results' folder gets sweep.md, sweep.json, sweep.svg, and a journal.
     """
-    from feedseg.apps.inputs import check_writable
+    from feedseg.apps.inputs import check_speed, check_writable
 
+    check_speed(speed, {"window": window, "stride": stride})
     given = {"lambda": sharpness, "p": keep, "scale": scale, "isolation": isolation, "terms": terms, "passes": passes}
     values = {name: parse_values(name, text) for name, text in given.items() if text is not None}
     if not values:
@@ -92,6 +94,7 @@ def sweep(
         options=measuring.loading_options(host, proxy, device, dtype, class_token, residual),
         protocol=protocol,
         changes=measuring.changes_of(short_side, window, stride, logit_scale),
+        speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,
         limit=limit,
