@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from feedseg import Segmenter, Vocabulary
 from feedseg.evaluation.metrics import confusion_matrix, mean_iou
 from feedseg.vision.models import open_model
-from opened_picture import random_segmenter
+from random_models import random_segmenter
 from realbench import VOC
 
 

@@ -26,7 +26,7 @@ from feedseg.vision.correspondence import feedback_attention, isolated_log_proba
 TERMS = ("FA", "AF", "F")  # of the ensemble
 MOST_SHARPNESS = 80.0  # exp(80) is still an fp32 number
 # Elements of one block of rows of the N × N similarities: fits a CPU core's cache, fills a GPU.
-BLOCK_ELEMENTS_CPU = 1 << 19
+BLOCK_ELEMENTS_CPU = 1 << 18
 BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
 
 
@@ -249,7 +249,7 @@ class FeedbackAttention(Feedback):
             total += last.spread(fed_back)
         if "F" in self.terms:
             total += scale_rows(fed_back, last.row_sum)
-        return total / len(self.terms)
+        return total.div_(len(self.terms))
 
 
 def apply_rows(weights: Correspondence, *values: Tensor) -> list[Tensor]:
