@@ -38,7 +38,7 @@ def share_of(setup: Setup, proxy: str) -> Figures:
     reader, pixels = random_reader(proxy, setup.quick, setup.device), window(setup)
     joint = TOWERS["ViT-B/16"]["projection_dim"]
     texts = {
-        f"{words}": normalize(torch.randn(words, joint, generator=torch.Generator().manual_seed(1)), dim=-1)
+        f"{words} words": normalize(torch.randn(words, joint, generator=torch.Generator().manual_seed(1)), dim=-1)
         for words in WORDS
     }
     texts = {name: text.to(setup.device) for name, text in texts.items()}
@@ -47,7 +47,7 @@ def share_of(setup: Setup, proxy: str) -> Figures:
     def open_window() -> None:
         nonlocal opened
         opened = reader.open(pixels)
-        opened.logits(texts["20"], None)
+        opened.logits(texts["20 words"], None)
 
     def feed_back(text: Tensor, feedback: Feedback) -> Work:
         return lambda: opened.logits(text, feedback)
@@ -82,14 +82,14 @@ def share_tables(found: Figures) -> Sequence[Table]:
         for proxy, of in found.items()
         for words, times in of["feedback"].items()
     ]
-    headings = ("proxy", "patches", "window, s", "words", "feedback, s", "adds")
+    headings = ("proxy", "patches", "window, s", "asked for", "feedback, s", "adds")
     return [Table("What the feedback adds to a window", headings, rows)]
 
 
 def share_ratios(found: Figures) -> Sequence[Ratio]:
     return [
         Ratio(
-            f"feedback adds to a window with {proxy}, words: {words}",
+            f"feedback adds to a window with {proxy}, {words}",
             added_percent(of, words),
             "%",
             at_most=MOST_SHARE[proxy],

@@ -50,7 +50,7 @@ def test_ratios_on_the_page_are_the_figures(module, committed):
     faster = shared["direct"]["seconds"]["median"] / shared["feedseg"]["seconds"]["median"]
     assert f"| shared | ratio | {faster:.1f} | {shared['direct']['bytes'] / shared['feedseg']['bytes']:.1f} |" in page
     dino = committed["parts"]["share"]["DINO ViT-B/8"]
-    adds = 100 * dino["feedback"]["20"]["median"] / dino["window"]["median"]
+    adds = 100 * dino["feedback"]["20 words"]["median"] / dino["window"]["median"]
     reached = "yes" if adds <= 10 else "no"
     assert f"| feedback adds to a window with DINO ViT-B/8, 20 words | {adds:.3g} % | ≤ 10 | {reached} |" in page
 
