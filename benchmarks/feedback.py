@@ -191,7 +191,15 @@ def matrices_tables(found: Figures) -> Sequence[Table]:
 
 
 def matrices_ratios(found: Figures) -> Sequence[Ratio]:
-    return [Ratio("most memory, in N × N matrices", max(map(in_matrices, found["peaks"])), "", at_most=4)]
+    return [
+        Ratio(
+            f"most memory, {name} feedback, in N × N matrices",
+            max(in_matrices(peak) for peak in found["peaks"] if peak["feedback"] == name),
+            "",
+            at_most=4,
+        )
+        for name in FEEDBACKS
+    ]
 
 
 @torch.inference_mode()

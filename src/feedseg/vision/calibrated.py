@@ -87,19 +87,20 @@ class CalibratedFeedback(Feedback):
         attention = last.among_patches()
         weights = self._correspondence(attention, isolated, direction, length)
         chance = agreement(direction, direction.mean(dim=1, keepdim=True))
-        host = torch.ones_like(chance)
-        if attention is not None:
-            sums = attention.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-            host = beyond_chance(agreement(direction, attention @ direction) / sums, chance)
-        within = []
+        within_feedback, within_host = [], []
 
         def observed(block: slice) -> Tensor:
-            rows = weights(block)
-            within.append(agreement(direction[:, block], rows @ direction))
+            rows, own = weights(block), direction[:, block]
+            within_feedback.append(agreement(own, rows @ direction))
+            if attention is not None:
+                of_host = attention[:, block]
+                sums = of_host.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+                within_host.append(agreement(own, of_host @ direction) / sums)
             return rows
 
         fed_back, fed_back_attended = apply_rows(observed, last.patch_values, last.attended)
-        trust = torch.cat(within, dim=1)
+        trust = torch.cat(within_feedback, dim=1)
+        host = beyond_chance(torch.cat(within_host, dim=1), chance) if within_host else torch.ones_like(chance)
         return fed_back, fed_back_attended, trust, host, beyond_chance(trust, chance)
 
 
@@ -117,14 +118,14 @@ def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: f
     evidence = (first.float() @ text.T).sub_((uniform.float() @ text.T).mul_(isolation))
     evidence -= evidence.mean(dim=-1, keepdim=True)
     spread = evidence.square().mean(dim=(-2, -1), keepdim=True).sqrt()
-    return evidence / spread.clamp(min=torch.finfo(spread.dtype).eps)
+    return evidence.div_(spread.clamp(min=torch.finfo(spread.dtype).eps))
 
 
 def predicted(evidence: Tensor) -> tuple[Tensor, Tensor]:
     """P = softmax(e) as unit vectors and their lengths: (B, N, C) to (B, N, C) and (B, N, 1)."""
     predictions = evidence.softmax(dim=-1)
     length = predictions.norm(dim=-1, keepdim=True)
-    return predictions / length, length
+    return predictions.div_(length), length
 
 
 def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1) -> Tensor:
