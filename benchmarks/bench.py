@@ -25,7 +25,7 @@ import torch
 from rich.console import Console
 
 from feedback import DIRECT, MATRICES, PRUNING
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 from growth import GROWTH, growth_chart
 from opened_picture import OPENED
 from page import rendered

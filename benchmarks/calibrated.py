@@ -19,9 +19,9 @@ import torch
 
 from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
 from feedseg.settings import WHOLE_PICTURE, Settings
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.controls import CONTROLS
-from feedseg.vision.models import Model, open_model
+from feedseg.vision.feedback.controls import CONTROLS
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import Model, open_model
 from gains import Question, coco_question, markdown, measure, photographs, scenes, scenes_question, voc_question
 
 SCENES_SPLIT = 1  # drawn from it, nothing was tuned on

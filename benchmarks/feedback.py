@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg import CalibratedFeedback, FeedbackAttention
-from feedseg.evaluation.tables import Table
-from feedseg.vision.correspondence import divergences, kept, similarities
+from feedseg.evaluation.report.tables import Table
+from feedseg.vision.feedback.affinity import divergences, kept, similarities
 from parts import Figures, Part, Ratio, Setup, megabytes, seconds_text
 from timing import Memory, alone, free_at_once, in_turn, own_process, seconds, spread
 

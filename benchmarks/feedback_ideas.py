@@ -21,12 +21,12 @@ from torch.nn.functional import normalize
 
 from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
 from feedseg.settings import WHOLE_PICTURE
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.calibrated import beyond_chance, distances, isolated_evidence
-from feedseg.vision.controls import HostTwice, row_normalised
-from feedseg.vision.correspondence import divergences, similarities, sorted_values
-from feedseg.vision.feedback import LastAttention, scale_rows
-from feedseg.vision.models import open_model
+from feedseg.vision.feedback.affinity import divergences, similarities, sorted_values
+from feedseg.vision.feedback.base import LastAttention, scale_rows
+from feedseg.vision.feedback.calibrated import beyond_chance, distances, isolated_evidence
+from feedseg.vision.feedback.controls import HostTwice, row_normalised
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import open_model
 from gains import markdown, measure, photographs, scenes, scenes_question, voc_question
 
 SCENES_SPLIT = 12

@@ -18,12 +18,12 @@ from PIL import Image
 from safetensors import safe_open
 
 from feedseg import Segmenter, Vocabulary
-from feedseg.evaluation.bootstrap import PictureAreas, gain_interval, iou_interval
-from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.labelling import label_pixels
-from feedseg.pictures import Picture, read_picture
-from feedseg.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
-from feedseg.vision.feedback import Rereading
+from feedseg.decode.labels import label_pixels
+from feedseg.evaluation.metrics.bootstrap import PictureAreas, gain_interval, iou_interval
+from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.io.images import Picture, read_picture
+from feedseg.vision.feedback.base import Rereading
 from realbench import THRESHOLDS, VOC
 
 STEP = 3

@@ -16,10 +16,10 @@ from torch.nn.functional import normalize
 from charts import Line, Panel, chart
 from feedback import PATCHES, WORDS, inputs, ours
 from feedseg import FeedbackAttention
-from feedseg.evaluation.plot import BLUE, ORANGE
-from feedseg.evaluation.tables import Table
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.reading import Reader
+from feedseg.evaluation.report.plot import BLUE, ORANGE
+from feedseg.evaluation.report.tables import Table
+from feedseg.vision.encode import Reader
+from feedseg.vision.hosts.attention import HOSTS
 from parts import Figures, Part, Setup
 from random_models import JOINT, random_tower
 from timing import Work, in_turn

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from feedseg import Settings, Vocabulary
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 from parts import Figures, Part, Setup, seconds_text
 from random_models import WORDS, random_segmenter
 from timing import in_turn

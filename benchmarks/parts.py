@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 
 T = TypeVar("T")
 Figures = dict[str, Any]  # as JSON has them: seconds, bytes, counts

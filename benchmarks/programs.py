@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 from parts import Figures, Part, Ratio, Setup
 
 MOST_MEGABYTES = 1500  # 847 classes on 4000 × 3000 pixels, on top of the weights

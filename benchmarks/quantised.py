@@ -31,8 +31,8 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from feedseg import Segmenter, Vocabulary
-from feedseg.evaluation.metrics import confusion_matrix, mean_iou
-from feedseg.vision.models import open_model
+from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
+from feedseg.vision.model import open_model
 from random_models import random_segmenter
 from realbench import VOC
 
@@ -160,7 +160,7 @@ def windows_by_variant(variants: list[str], repeats: int) -> list[dict[str, floa
     """CPU seconds of one window at the towers' real sizes, whose weights do not matter to the time."""
     from transformers import ViTConfig, ViTModel
 
-    from feedseg.vision.proxy import dino_features
+    from feedseg.vision.proxies.base import dino_features
 
     rows: list[dict[str, float | str]] = []
     for variant in variants:

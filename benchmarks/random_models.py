@@ -11,13 +11,13 @@ import torch
 import transformers
 
 from feedseg import Segmenter, Settings
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.models import CLIP_MEAN, CLIP_STD, Model
-from feedseg.vision.modules import build_module, quiet_transformers
-from feedseg.vision.proxy import Proxy, open_proxy
-from feedseg.vision.reading import Reader
-from feedseg.vision.text import TextBank
-from feedseg.vision.tower import ClipTower
+from feedseg.vision.encode import Reader
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import CLIP_MEAN, CLIP_STD, Model
+from feedseg.vision.proxies.base import Proxy, open_proxy
+from feedseg.vision.text.base import TextBank
+from feedseg.vision.towers.base import ClipTower
+from feedseg.weights.modules import build_module, quiet_transformers
 
 WORDS = [f"word {number}" for number in range(20)]
 JOINT = 512  # of ViT-B/16

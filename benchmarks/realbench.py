@@ -19,9 +19,9 @@ from rich.progress import track
 from rich.table import Table
 
 from feedseg import FeedbackAttention, Segmenter, Vocabulary
-from feedseg.evaluation.metrics import confusion_matrix, mean_iou
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.models import open_model
+from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import open_model
 
 VOC = [
     "aeroplane",

@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from feedseg import Segmenter, Settings, Vocabulary
-from feedseg.evaluation.benchmarks import load_benchmark
-from feedseg.evaluation.bootstrap import PictureAreas, gain_interval
-from feedseg.evaluation.datasets import find_samples
-from feedseg.evaluation.masks import IGNORED
-from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.pictures import Picture, read_picture
-from feedseg.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
+from feedseg.evaluation.datasets.masks import IGNORED
+from feedseg.evaluation.datasets.samples import find_samples
+from feedseg.evaluation.metrics.bootstrap import PictureAreas, gain_interval
+from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.io.images import Picture, read_picture
 from feedseg.settings import HOST_SETTINGS
 from realbench import VOC
 

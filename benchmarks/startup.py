@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from feedseg.evaluation.tables import Table
-from feedseg.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from feedseg.evaluation.report.tables import Table
+from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 from parts import Figures, Part, Ratio, Setup, seconds_text
 from timing import spread
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from feedseg import Segmenter, Settings, Vocabulary
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 from parts import Figures, Part, Setup, megabytes
 from random_models import TOWERS, WORDS, random_model
 from timing import Memory, alone, in_turn

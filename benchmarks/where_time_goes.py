@@ -14,7 +14,7 @@ import numpy as np
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from feedseg import Settings, Vocabulary
-from feedseg.evaluation.tables import Table
+from feedseg.evaluation.report.tables import Table
 from parts import Figures, Part, Setup
 from random_models import WORDS, random_segmenter
 

@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from feedseg import CalibratedFeedback, FeedbackAttention
-from feedseg.evaluation.tables import Table
-from feedseg.vision.feedback import Feedback
+from feedseg.evaluation.report.tables import Table
+from feedseg.vision.feedback.base import Feedback
 from parts import Figures, Part, Ratio, Setup, seconds_text
 from random_models import PROXIES, TOWERS, random_reader
 from timing import Work, in_turn

@@ -17,11 +17,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from feedseg import CalibratedFeedback, Segmenter, Vocabulary
-from feedseg.drawing import palette
-from feedseg.pictures import read_picture, resized
-from feedseg.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
-from feedseg.vision.calibrated import distances, nearest_distance
-from feedseg.vision.feedback import LastAttention
+from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.io.images import read_picture, resized
+from feedseg.io.overlay import palette
+from feedseg.vision.feedback.base import LastAttention
+from feedseg.vision.feedback.calibrated import distances, nearest_distance
 
 SCENE, SIDE = 9, 192
 PANEL, GAP, TITLE = 224, 16, 44  # pixels

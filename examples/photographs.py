@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from rich.console import Console
 
 from feedseg import FeedsegError, Segmentation, Segmenter, Vocabulary
-from feedseg.apps.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
-from feedseg.drawing import palette
+from feedseg.apps.cli.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
+from feedseg.io.overlay import palette
 
 # What the tower was aligned with; walls and grass it does not know, so background is what is uncertain.
 VOC = Vocabulary(

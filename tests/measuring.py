@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from feedseg.apps.cli import main
-from feedseg.evaluation.journal import read_journals, total
-from feedseg.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from feedseg.apps.cli.main import main
+from feedseg.engine.journal import read_journals, total
+from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 
 CLASSES = (*PATTERNS, *BACKGROUNDS)
 QUICK = ("--model", "mini", "--device", "cpu", "--short-side", "48", "--window", "none")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from feedseg import Segmenter, Vocabulary
-from feedseg.evaluation.metrics import confusion_matrix, mean_iou
-from feedseg.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.vision.attention import HOSTS
+from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
+from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from feedseg.vision.hosts.attention import HOSTS
 
 FILE = Path(__file__).with_name("mini_miou.json")
 SPLIT, SCENES, SIZE = 15, 24, 112

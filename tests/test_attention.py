@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedseg.vision.attention import (
+from feedseg.vision.hosts.attention import (
     HOSTS,
     correlative_attention,
     gaussian_of_distance,

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from feedseg import FeedsegError, Settings
-from feedseg.evaluation.benchmarks import BENCHMARKS, load_benchmark, read_names
-from feedseg.evaluation.prepare import OTHER, value_table
-from feedseg.evaluation.protocols import PROTOCOLS, load_protocol, published
-from feedseg.scenes import BACKGROUNDS, PATTERNS
+from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, load_benchmark, read_names
+from feedseg.evaluation.datasets.prepare import OTHER, value_table
+from feedseg.evaluation.protocols.protocol import PROTOCOLS, load_protocol, published
+from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS
 from feedseg.settings import HOST_SETTINGS
-from feedseg.vision.catalog import CARDS, SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
-from feedseg.vision.feedback import FeedbackAttention
+from feedseg.vision.feedback.base import FeedbackAttention
 from feedseg.vocabulary import default_templates
+from feedseg.weights.catalog import CARDS, SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
 
 REFERENCE = Path(__file__).parents[2] / "shared/protocol/benchmarks.json"
 PAPERS = BENCHMARKS[:8]

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from feedseg.evaluation.bootstrap import PictureAreas, few_note, gain_interval, iou_interval
-from feedseg.evaluation.metrics import intersection_and_union, mean_iou
-from feedseg.evaluation.tables import points, signed, with_interval
+from feedseg.evaluation.metrics.bootstrap import PictureAreas, few_note, gain_interval, iou_interval
+from feedseg.evaluation.metrics.confusion import intersection_and_union, mean_iou
+from feedseg.evaluation.report.tables import points, signed, with_interval
 
 
 def confusions(seed: int, pictures: int, classes: int) -> np.ndarray:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from feedseg.vision.calibrated import CalibratedFeedback, distances, isolated_evidence, nearest_distance
-from feedseg.vision.controls import CONTROLS, GaussianOnLogits, HostOnLogits, RootOfHost
-from feedseg.vision.feedback import LastAttention
+from feedseg.vision.feedback.base import LastAttention
+from feedseg.vision.feedback.calibrated import CalibratedFeedback, distances, isolated_evidence, nearest_distance
+from feedseg.vision.feedback.controls import CONTROLS, GaussianOnLogits, HostOnLogits, RootOfHost
 
 FEEDBACK = CalibratedFeedback()
 

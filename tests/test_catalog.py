@@ -8,7 +8,7 @@ import transformers
 from safetensors.torch import load_file
 
 from feedseg import FeedsegError
-from feedseg.vision.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, names, repository_of
+from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, names, repository_of
 
 
 def clip(width, layers, patch, image, text_width, text_layers, size):

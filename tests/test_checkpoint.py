@@ -16,7 +16,7 @@ from safetensors.torch import save, save_file
 from torch import Tensor
 
 from feedseg.errors import FeedsegError
-from feedseg.vision.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.weights.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2, 3])}
 

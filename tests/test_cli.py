@@ -17,12 +17,12 @@ from PIL import Image
 
 import tiny_models
 from feedseg import Segmentation, Segmenter, Vocabulary
-from feedseg.apps import segment as segment_module
-from feedseg.apps.cli import main
-from feedseg.apps.console import listed, one_line, out_of_memory
-from feedseg.apps.inputs import find_pictures
-from feedseg.apps.segment import outcomes, understood
-from feedseg.pictures import Picture
+from feedseg.apps.cli import run_segment as segment_module
+from feedseg.apps.cli.console import listed, one_line, out_of_memory
+from feedseg.apps.cli.inputs import find_pictures
+from feedseg.apps.cli.main import main
+from feedseg.apps.cli.run_segment import outcomes, understood
+from feedseg.io.images import Picture
 from feedseg.settings import Settings
 
 WORDS = "cat; kitten, sofa, rug"
@@ -481,7 +481,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     here = {"openai/clip-vit-base-patch16": "0123456789abcdef" * 2}
-    monkeypatch.setattr("feedseg.apps.models.cached_revision", here.get)
+    monkeypatch.setattr("feedseg.apps.cli.run_models.cached_revision", here.get)
     assert main(["models"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
     assert "yes 0123456" in rows["vit-b-16"]
@@ -508,7 +508,7 @@ def test_doctor_fails_if_a_tensor_is_too_far(tmp_path: Path, capsys: pytest.Capt
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    source = str(resources("feedseg") / "data/vector/fsa_tiny.safetensors")
+    source = str(resources("feedseg") / "evaluation/vectors/fsa_tiny.safetensors")
     with safe_open(source, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
@@ -546,7 +546,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_help_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from feedseg.apps.cli import main; code = main(['segment', '--help']); "
+        "import sys; from feedseg.apps.cli.main import main; code = main(['segment', '--help']); "
         "print(sorted({'torch', 'transformers', 'numpy', 'PIL', 'huggingface_hub'} & sys.modules.keys()), code)"
     )
     done = run("-c", program)

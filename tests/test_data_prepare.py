@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg import FeedsegError
-from feedseg.apps import data as data_app
-from feedseg.apps.cli import main
-from feedseg.evaluation import prepare as prepare_module
-from feedseg.evaluation.benchmarks import load_benchmark
-from feedseg.evaluation.check import check
-from feedseg.evaluation.datasets import find_samples
-from feedseg.evaluation.masks import read_mask
-from feedseg.evaluation.prepare import OTHER, Outcome, plan, run, value_table
-from feedseg.evaluation.prepare_context import category_ids
-from feedseg.evaluation.prepare_rle import decode_mask, decompressed
+from feedseg.apps.cli import run_data as data_app
+from feedseg.apps.cli.main import main
+from feedseg.evaluation.datasets import prepare as prepare_module
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
+from feedseg.evaluation.datasets.check import check
+from feedseg.evaluation.datasets.masks import read_mask
+from feedseg.evaluation.datasets.prepare import OTHER, Outcome, plan, run, value_table
+from feedseg.evaluation.datasets.prepare_context import category_ids
+from feedseg.evaluation.datasets.prepare_rle import decode_mask, decompressed
+from feedseg.evaluation.datasets.samples import find_samples
 from tiny_datasets import HEIGHT, WIDTH, draw_detail, draw_raw, save_mask, save_picture
 
 # By hand: what the values of `tiny_datasets.RAW_COCO` and `RAW_CITY` become.

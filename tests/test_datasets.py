@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg import FeedsegError
-from feedseg.apps.cli import main
-from feedseg.evaluation.benchmarks import BENCHMARKS, Benchmark, load_benchmark
-from feedseg.evaluation.datasets import IGNORED, find_samples, read_stored
-from feedseg.evaluation.masks import MaskValues, read_mask
-from feedseg.evaluation.protocols import load_protocol
-from feedseg.evaluation.scenes_dataset import SEED, SIZE
-from feedseg.evaluation.toml_files import DATA, read_toml
-from feedseg.scenes import HELD_OUT
+from feedseg.apps.cli.main import main
+from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, Benchmark, load_benchmark
+from feedseg.evaluation.datasets.masks import MaskValues, read_mask
+from feedseg.evaluation.datasets.samples import IGNORED, find_samples, read_stored
+from feedseg.evaluation.datasets.scenes import SEED, SIZE
+from feedseg.evaluation.protocols.protocol import load_protocol
+from feedseg.evaluation.scenes import HELD_OUT
+from feedseg.evaluation.toml_files import PUBLISHED, read_toml
 from tiny_datasets import HEIGHT, LAYOUTS, WIDTH, draw, save_mask, save_picture, values_with
 
 OWN = 'images = "photos/{id}.jpg"\nmasks = "masks/{id}.png"\nclasses = ["cat", "sofa", "rug"]\n'
@@ -259,7 +259,7 @@ def test_scenes_are_drawn_the_same_every_time():
 
 def test_scenes_are_those_that_are_reported(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
-    evaluate = pytest.importorskip("training.evaluate")
+    evaluate = pytest.importorskip("research.mini.evaluate")
     assert (evaluate.REPORTED, evaluate.SIZE) == (SEED, SIZE)
     (task,) = [task for task in evaluate.TASKS if task.name == "patterns"]
     benchmark = load_benchmark("scenes")
@@ -329,4 +329,4 @@ def test_the_documentation_names_every_benchmark_its_root_and_its_count():
 
 
 def load_benchmark_count(name: str) -> int:
-    return read_toml(DATA / f"benchmarks/{name}.toml")["pictures"]
+    return read_toml(PUBLISHED / f"{name}.toml")["pictures"]

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
 
-from feedseg.apps.cli import main
-from feedseg.apps.demo import (
+from feedseg.apps.cli.main import main
+from feedseg.apps.cli.run_demo import (
     SHOWN,
     SIZE,
     WORDS,
@@ -29,10 +29,10 @@ from feedseg.apps.demo import (
     mean_iou_of_what_is_there,
     one_thread,
 )
-from feedseg.apps.sheet import Entry, Panel, Sheet, draw_sheet, outlines, tinted
-from feedseg.drawing import palette
-from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from feedseg.apps.cli.sheet import Entry, Panel, Sheet, draw_sheet, outlines, tinted
+from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
+from feedseg.io.overlay import palette
 from feedseg.segmentation import Segmentation
 from feedseg.settings import HOST_SETTINGS
 

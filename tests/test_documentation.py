@@ -12,9 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import tiny_models
-from feedseg.vision import catalog
-from feedseg.vision.attention import HOSTS
+from feedseg.vision.hosts.attention import HOSTS
 from feedseg.vocabulary import Vocabulary
+from feedseg.weights import catalog
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -91,7 +91,7 @@ COMMANDS = sorted(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_run(command, desk):
-    from feedseg.apps.cli import app
+    from feedseg.apps.cli.main import app
 
     result = CliRunner().invoke(app, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output

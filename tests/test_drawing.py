@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from feedseg import drawing
-from feedseg.drawing import class_areas, overlay, palette
+from feedseg.io import overlay as drawing
+from feedseg.io.overlay import class_areas, overlay, palette
 
 GREY = np.full((3,), 0x8C, np.uint8)
 # Not the package's simulation, but the older one of Viénot, Brettel and Mollon (1999), for linear RGB.

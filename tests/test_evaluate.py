@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from feedseg import Segmenter, Settings, Vocabulary
-from feedseg.apps import shares
-from feedseg.apps.cli import main
-from feedseg.evaluation import report_pictures
-from feedseg.evaluation.benchmarks import load_benchmark
-from feedseg.evaluation.datasets import find_samples
-from feedseg.evaluation.journal import Journal, Outcome, Share
-from feedseg.evaluation.metrics import confusion_matrix
+from feedseg.apps.cli.main import main
+from feedseg.engine import processes as shares
+from feedseg.engine.journal import Journal, Outcome, Share
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
+from feedseg.evaluation.datasets.samples import find_samples
+from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.report import pictures as report_pictures
 from feedseg.evaluation.run import Bench, Experiment, read_ahead
-from feedseg.vision.controls import HostTwice
+from feedseg.vision.feedback.controls import HostTwice
 from measuring import CLASSES, QUICK, evaluate, journal_lines, matrices, write_dataset
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedseg.engine.journal import Failed, Journal, Measured, Share, measured_already, read_journals, sparse, total
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.journal import Failed, Journal, Measured, Share, measured_already, read_journals, sparse, total
 
 FINGERPRINT = {"settings": {"host": "clip", "window": [3, 4]}, "words": "abc"}
 
@@ -153,7 +153,7 @@ def test_only_one_process_writes_a_journal(tmp_path: Path) -> None:
     write(tmp_path, "a")  # it is free again
     # and even a process that had no time to let go of it does
     code = (
-        "import json, os, sys; from pathlib import Path; from feedseg.evaluation.journal import *\n"
+        "import json, os, sys; from pathlib import Path; from feedseg.engine.journal import *\n"
         "journal = Journal(Path(sys.argv[1]), Share(), json.loads(sys.argv[2]))\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -8,10 +8,10 @@ from torch.nn.functional import normalize
 
 import reference
 from feedseg import FeedbackAttention
-from feedseg.vision import feedback as module
-from feedseg.vision.controls import HostTwice
-from feedseg.vision.correspondence import divergences, feedback_attention, kept, prune, similarities
-from feedseg.vision.feedback import attend
+from feedseg.vision.feedback import base as module
+from feedseg.vision.feedback.affinity import divergences, feedback_attention, kept, prune, similarities
+from feedseg.vision.feedback.base import attend
+from feedseg.vision.feedback.controls import HostTwice
 
 SHAPES = st.fixed_dictionaries(
     {

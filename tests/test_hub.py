@@ -22,13 +22,13 @@ import torch
 from safetensors.torch import save
 
 from feedseg.errors import FeedsegError
-from feedseg.vision.checkpoint import find_checkpoint, load_weights
+from feedseg.weights.checkpoint import find_checkpoint, load_weights
 from hub_server import Answer, Break, HubServer, Request, reset
 
 SCRIPT = """
 import json, sys
 from feedseg.errors import FeedsegError
-from feedseg.vision.checkpoint import cached_revision, find_checkpoint
+from feedseg.weights.checkpoint import cached_revision, find_checkpoint
 
 for source in sys.argv[2:]:
     repository, _, revision = source.partition("@")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from feedseg import labelling
-from feedseg.labelling import label_pixels
+from feedseg.decode import labels as labelling
+from feedseg.decode.labels import label_pixels
 
 OWNER = (0, 0, 1, 2, 2, 3, 4)
 

@@ -10,8 +10,8 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedseg.evaluation.boundaries import TOLERANCE, boundary_counts, boundary_scores, mean_boundary_score
-from feedseg.evaluation.metrics import (
+from feedseg.evaluation.metrics.boundaries import TOLERANCE, boundary_counts, boundary_scores, mean_boundary_score
+from feedseg.evaluation.metrics.confusion import (
     Mistake,
     class_accuracy,
     confusion_matrix,

@@ -6,10 +6,10 @@ import pytest
 
 import mini_guard
 from feedseg import FeedsegError, Segmenter, Settings, Vocabulary
-from feedseg.vision.attention import HOSTS
+from feedseg.vision.hosts.attention import HOSTS
 
 STORED = json.loads(mini_guard.FILE.read_text(encoding="utf-8"))
-NOISE = 1.0  # points of mIoU that another machine's rounding may cost; see training/README.md
+NOISE = 1.0  # points of mIoU that another machine's rounding may cost; see research/mini/README.md
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg import FeedsegError
-from feedseg.pictures import Picture, fitted_size, read_picture, resized
+from feedseg.io.images import Picture, fitted_size, read_picture, resized
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from torch.nn.functional import interpolate
 
 import tiny_models
 from feedseg import FeedsegError
-from feedseg.vision.models import open_model
-from feedseg.vision.proxy import IMAGENET_MEAN, IMAGENET_STD, open_proxy
+from feedseg.vision.model import open_model
+from feedseg.vision.proxies.base import IMAGENET_MEAN, IMAGENET_STD, open_proxy
 
 
 def windows(height: int, width: int) -> torch.Tensor:

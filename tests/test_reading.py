@@ -9,9 +9,9 @@ from torch.nn.functional import normalize
 import reference
 import tiny_models
 from feedseg import FeedbackAttention
-from feedseg.vision.attention import HOSTS, gaussian_of_distance
-from feedseg.vision.models import open_model
-from feedseg.vision.reading import Reader
+from feedseg.vision.encode import Reader
+from feedseg.vision.hosts.attention import HOSTS, gaussian_of_distance
+from feedseg.vision.model import open_model
 
 CHOICES = [
     pytest.param(

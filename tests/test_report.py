@@ -16,12 +16,12 @@ import pytest
 import sklearn.metrics
 from PIL import Image
 
-from feedseg.evaluation import report_pictures
-from feedseg.evaluation.bootstrap import Interval
-from feedseg.evaluation.plot import Mark, interval_plot
-from feedseg.evaluation.report_content import Chapter, card_of
-from feedseg.evaluation.report_pictures import truth_overlay
-from feedseg.evaluation.tables import Table, points, signed
+from feedseg.evaluation.metrics.bootstrap import Interval
+from feedseg.evaluation.report import pictures as report_pictures
+from feedseg.evaluation.report.content import Chapter, card_of
+from feedseg.evaluation.report.pictures import truth_overlay
+from feedseg.evaluation.report.plot import Mark, interval_plot
+from feedseg.evaluation.report.tables import Table, points, signed
 from measuring import CLASSES, evaluate, journal_lines, write_dataset
 
 ZERO: Any = 0.0  # scikit-learn's own annotation says that it is text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feedseg.scenes import (
+from feedseg.evaluation.scenes import (
     BACKGROUNDS,
     COLOURS,
     COMBINATIONS,
@@ -20,9 +20,9 @@ from feedseg.scenes import (
     draw_scene,
     held_out,
 )
-from feedseg.scenes.shapes import OUTLINES
-from feedseg.scenes.textures import PATTERN_INK, SHADES, TEXTURES
-from feedseg.scenes.vocabulary import SHAPES
+from feedseg.evaluation.scenes.shapes import OUTLINES
+from feedseg.evaluation.scenes.textures import PATTERN_INK, SHADES, TEXTURES
+from feedseg.evaluation.scenes.vocabulary import SHAPES
 
 
 def mean_colour(scene: Scene, label: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from feedseg import segmentation
-from feedseg.drawing import palette
 from feedseg.errors import FeedsegError
+from feedseg.io.overlay import palette
 from feedseg.segmentation import Segmentation
 
 NAMES = ("background", "cat", "grass", "Zebra")

@@ -9,11 +9,11 @@ from PIL import Image
 
 import tiny_models
 from feedseg import CalibratedFeedback, FeedbackAttention, FeedsegError, Segmenter, Settings, Vocabulary
-from feedseg.labelling import label_pixels
-from feedseg.pictures import Picture
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.catalog import repository_of
-from feedseg.vision.kinds import named_feedback
+from feedseg.decode.labels import label_pixels
+from feedseg.io.images import Picture
+from feedseg.vision.feedback.registry import named_feedback
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.weights.catalog import repository_of
 
 VOCABULARY = Vocabulary(["cat", "sofa; couch", "rug"], background=["wall", "floor"])
 SETTINGS = Settings(short_side=48, max_long_side=200, window=32, stride=16)

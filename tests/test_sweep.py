@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from feedseg import FeedbackAttention, Segmenter
-from feedseg.apps.cli import main
-from feedseg.apps.commands.sweep import parse_values
+from feedseg.apps.cli.main import main
+from feedseg.apps.cli.sweep import parse_values
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.sweep import Sweep
 from measuring import QUICK, evaluate, matrices, write_dataset

@@ -6,9 +6,9 @@ from torch.nn.functional import normalize
 
 import tiny_models
 from feedseg import FeedsegError
-from feedseg.vision import text as module
-from feedseg.vision.models import open_model
-from feedseg.vision.text import EmbeddingCache, TextTower
+from feedseg.vision.model import open_model
+from feedseg.vision.text import base as module
+from feedseg.vision.text.base import EmbeddingCache, TextTower
 
 TEMPLATES = ("a photo of a {}.", "the good {}")
 

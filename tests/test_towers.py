@@ -10,11 +10,11 @@ from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 import tiny_models
 from feedseg import FeedbackAttention, FeedsegError
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.models import CLIP_MEAN, open_model
-from feedseg.vision.modules import build_module
-from feedseg.vision.reading import Reader
-from feedseg.vision.tower import ClipTower, normalised, resize_positions
+from feedseg.vision.encode import Reader
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import CLIP_MEAN, open_model
+from feedseg.vision.towers.base import ClipTower, normalised, resize_positions
+from feedseg.weights.modules import build_module
 
 
 def pictures(height: int, width: int, count: int = 2) -> torch.Tensor:

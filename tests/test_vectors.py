@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 import built_in_vector
 from feedseg import FeedsegError
-from feedseg.evaluation.vectors import compare_folder, deviation
+from feedseg.evaluation.vectors.compare import compare_folder, deviation
 
 GOLDEN = Path(__file__).parents[2] / "shared/golden"
 

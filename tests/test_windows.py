@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from feedseg import Settings
-from feedseg import labelling as module
-from feedseg.labelling import label_pixels, resized_rows
-from feedseg.pictures import fitted_size
-from feedseg.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
+from feedseg.decode import labels as module
+from feedseg.decode.labels import label_pixels, resized_rows
+from feedseg.io.images import fitted_size
+from feedseg.vision.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
 
 SIDES = st.integers(1, 90)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from feedseg.segmentation import Segmentation
     from feedseg.segmenter import Segmenter
     from feedseg.settings import Settings
-    from feedseg.vision.calibrated import CalibratedFeedback
-    from feedseg.vision.feedback import FeedbackAttention
+    from feedseg.vision.feedback.base import FeedbackAttention
+    from feedseg.vision.feedback.calibrated import CalibratedFeedback
     from feedseg.vocabulary import Vocabulary
 
 __version__: str
@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CalibratedFeedback": "feedseg.vision.calibrated",
-    "FeedbackAttention": "feedseg.vision.feedback",
+    "CalibratedFeedback": "feedseg.vision.feedback.calibrated",
+    "FeedbackAttention": "feedseg.vision.feedback.base",
     "FeedsegError": "feedseg.errors",
     "Segmentation": "feedseg.segmentation",
     "Segmenter": "feedseg.segmenter",

@@ -2,6 +2,6 @@
 
 import sys
 
-from feedseg.apps.cli import main
+from feedseg.apps.cli.main import main
 
 sys.exit(main())

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from feedseg import drawing
 from feedseg.errors import FeedsegError
-from feedseg.files import write_atomically
+from feedseg.io import overlay as drawing
+from feedseg.io.files import write_atomically
 
 
 class SavedFiles(NamedTuple):
@@ -106,7 +106,7 @@ class Segmentation:
         return self.labels == self.names.index(name)
 
     def overlay(self) -> Image.Image:
-        """The picture under its classes' colours, with names and a legend: see `feedseg.drawing.overlay`."""
+        """The picture under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
         return drawing.overlay(self.picture, self.labels, self.names, self.background)
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,28 +13,28 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from feedseg.devices import choose_device, choose_dtype
+from feedseg.decode.labels import label_pixels
 from feedseg.errors import FeedsegError
-from feedseg.labelling import label_pixels
-from feedseg.pictures import Picture, PictureLike, fitted_size, read_picture, resized
+from feedseg.io.images import Picture, PictureLike, fitted_size, read_picture, resized
 from feedseg.segmentation import Segmentation
 from feedseg.settings import FEEDBACKS, HOST_SETTINGS, WHOLE_PICTURE, Settings, Sides
-from feedseg.vision.attention import HOSTS
-from feedseg.vision.catalog import (
+from feedseg.vision.devices import choose_device, choose_dtype
+from feedseg.vision.encode import Reader, Reading
+from feedseg.vision.feedback.base import Rereading
+from feedseg.vision.feedback.registry import described_feedback, named_feedback
+from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.model import Model, open_model
+from feedseg.vision.proxies.base import Features, Proxy, SelfProxy, open_proxy
+from feedseg.vision.text.base import Progress, TextTower
+from feedseg.vision.towers.base import ClipTower
+from feedseg.vision.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
+from feedseg.vocabulary import Vocabulary
+from feedseg.weights.catalog import (
     CARDS,
     DEFAULT_MODEL,
     DEFAULT_PROXY,
     repository_of,
 )
-from feedseg.vision.feedback import Rereading
-from feedseg.vision.kinds import described_feedback, named_feedback
-from feedseg.vision.models import Model, open_model
-from feedseg.vision.proxy import Features, Proxy, SelfProxy, open_proxy
-from feedseg.vision.reading import Reader, Reading
-from feedseg.vision.text import Progress, TextTower
-from feedseg.vision.tower import ClipTower
-from feedseg.vocabulary import Vocabulary
-from feedseg.windows import Mosaic, Tile, Window, padded_to_multiple, place_windows
 
 
 class Segmenter:

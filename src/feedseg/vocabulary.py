@@ -23,7 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
-from feedseg.files import write_atomically
+from feedseg.io.files import write_atomically
 
 BACKGROUND = "background"
 DIRECTIVES = ("background", "threshold", "template")
@@ -33,7 +33,7 @@ Words = tuple[str, ...]
 @lru_cache(maxsize=1)
 def default_templates() -> tuple[str, ...]:
     """The 80 prompt templates of CLIP's ImageNet protocol (Radford et al., 2021), which the benchmarks use."""
-    text = files("feedseg").joinpath("data/prompt_templates.txt").read_text(encoding="utf-8")
+    text = files("feedseg").joinpath("vision/text/templates.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 

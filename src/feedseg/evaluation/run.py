@@ -17,11 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from feedseg.errors import FeedsegError, first_line
-from feedseg.evaluation.benchmarks import Benchmark
-from feedseg.evaluation.boundaries import boundary_counts
-from feedseg.evaluation.datasets import Sample
-from feedseg.evaluation.journal import (
+from feedseg.engine.journal import (
     Failed,
     Journal,
     Measured,
@@ -31,13 +27,17 @@ from feedseg.evaluation.journal import (
     measured_already,
     sparse,
 )
-from feedseg.evaluation.masks import IGNORED
-from feedseg.evaluation.metrics import confusion_matrix
-from feedseg.pictures import Picture
+from feedseg.errors import FeedsegError, first_line
+from feedseg.evaluation.datasets.benchmarks import Benchmark
+from feedseg.evaluation.datasets.masks import IGNORED
+from feedseg.evaluation.datasets.samples import Sample
+from feedseg.evaluation.metrics.boundaries import boundary_counts
+from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.io.images import Picture
 from feedseg.segmenter import OpenedPicture, Segmenter
 from feedseg.settings import Settings
-from feedseg.vision.feedback import Rereading
-from feedseg.vision.kinds import described_feedback
+from feedseg.vision.feedback.base import Rereading
+from feedseg.vision.feedback.registry import described_feedback
 from feedseg.vocabulary import Vocabulary, default_templates
 
 WITHOUT, WITH, CALIBRATED, CONTROL = "without", "feedback", "calibrated", "control"

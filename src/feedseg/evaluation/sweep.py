@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.bootstrap import few_note
-from feedseg.evaluation.plot import BLUE, GREY, ORANGE, Mark, interval_plot
-from feedseg.evaluation.report import finite, write_text
-from feedseg.evaluation.report_content import Chapter, hardware, shown
+from feedseg.evaluation.metrics.bootstrap import few_note
+from feedseg.evaluation.report.content import Chapter, hardware, shown
+from feedseg.evaluation.report.plot import BLUE, GREY, ORANGE, Mark, interval_plot
+from feedseg.evaluation.report.tables import NOTHING, Table, percent, points
+from feedseg.evaluation.report.write import finite, write_text
 from feedseg.evaluation.run import CONTROL, TITLES, WITHOUT
-from feedseg.evaluation.tables import NOTHING, Table, percent, points
-from feedseg.vision.feedback import FeedbackAttention
+from feedseg.vision.feedback.base import FeedbackAttention
 
 # What the command line calls the constants, after the paper's symbols, and the fields that they are.
 FIELDS = {

@@ -16,7 +16,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports] -- the same library under its older name
 
-DATA = Path(__file__).parents[1] / "data"  # what comes with the package
+HERE = Path(__file__).parent
+PUBLISHED, PROTOCOL_FILES = HERE / "datasets/published", HERE / "protocols"  # what comes with the package
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Whom feedback helps and whom it hurts: `python -m research.mini.why FOLDER` from the repository's root.
+
+On scenes of their own (another split than the reported one), by the size of the things: how much of a patch's feedback
+attention falls on patches of its own class, and how many of the things' pixels are named right without and with
+feedback. Then the same hosts with other constants.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from research.mini.evaluate import HOSTS, TASKS, draw_split, load_host, measure
+from rich.console import Console
+from rich.table import Table
+from torch.nn.functional import interpolate
+
+from feedseg import FeedbackAttention, Segmenter
+from feedseg.evaluation.metrics.bootstrap import gain_interval
+from feedseg.evaluation.scenes import Scene
+from feedseg.io.images import read_picture, resized
+
+EXPLORED = 12  # seed of the split
+TASK = TASKS[1]
+BINS = ((0, 6), (6, 12), (12, 24), (24, 196))  # patches of the 14 x 14 that a thing covers
+SETTINGS = {
+    f"{scale:g}, {isolation:g}, {keep:g}": FeedbackAttention(scale, isolation, keep)
+    for (scale, isolation), keep in product(((20, 35), (7, 12.25), (40, 10)), (0.05, 0.15, 0.45))
+}
+
+
+@torch.inference_mode()
+def by_size(segmenter: Segmenter, scenes: Sequence[Scene]) -> np.ndarray:
+    """For each bin and the background sums over patches, purity, pixels, right ones without and with; (bins + 1, 5)."""
+    sums = np.zeros((len(BINS) + 1, 5))
+    text, paper = segmenter.embed(TASK.vocabulary), FeedbackAttention()
+    for scene in scenes:
+        picture = read_picture(scene.picture)
+        side = segmenter.settings.short_side
+        opened = segmenter.open_pixels([resized(picture, (side, side))])[0]
+        grid = opened.reading.grid
+        truth = TASK.truth(scene)
+        layers = torch.stack([torch.from_numpy(scene.labels == label) for label in range(len(scene.names))]).float()
+        shares = interpolate(layers[None], size=grid, mode="area")[0].flatten(1).T  # (N, background and things)
+        words = [
+            int(truth[scene.labels == label][0]) if (scene.labels == label).any() else -1
+            for label in range(len(scene.names))
+        ]
+        same = torch.tensor([[one == other for other in words] for one in words]).float()
+        weights = opened.reading.correspondences(text, paper)[0]  # (N, N)
+        owner = shares.argmax(dim=1)
+        purity = (weights @ shares @ same)[torch.arange(len(owner)), owner].numpy()
+        labels = []
+        for feedback in (None, paper):
+            segmenter.feedback = feedback
+            labels.append(segmenter(scene.picture, TASK.vocabulary).labels)
+        for label in range(len(scene.names)):
+            inside, size = scene.labels == label, float(shares[:, label].sum())
+            row = len(BINS) if label == 0 else next(row for row, (_, most) in enumerate(BINS) if size <= most)
+            own = (owner == label).numpy()
+            right = [np.count_nonzero(named[inside] == truth[inside]) for named in labels]
+            sums[row] += (own.sum(), purity[own].sum(), inside.sum(), *right)
+    return sums
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scenes", type=int, default=100)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    console = Console(width=120)
+    scenes = draw_split(EXPLORED, options.scenes)
+    names = [f"{low} to {high}" for low, high in BINS] + ["background"]
+    table = Table("host", *names, title="purity of F, percent; pixels named right without -> with, percent")
+    others = Table("scale, isolation, p", *(_title(*one) for one in HOSTS), title="gain of mIoU, points")
+    gains: dict[str, list[str]] = {name: [] for name in SETTINGS}
+    for host, proxy in HOSTS:
+        segmenter = load_host(options.folder, host, proxy, 112)
+        cells = [
+            f"{100 * purity / max(patches, 1):.0f}; {100 * before / pixels:.1f} -> {100 * after / pixels:.1f}"
+            for patches, purity, pixels, before, after in by_size(segmenter, scenes)
+        ]
+        table.add_row(_title(host, proxy), *cells)
+        found = measure(segmenter, scenes, {"without": None, **SETTINGS}, [TASK])
+        for name in SETTINGS:
+            gain = gain_interval(found[TASK.name, name], found[TASK.name, "without"], 500)
+            gains[name].append(f"{100 * gain.value:+.1f}\n±{50 * (gain.high - gain.low):.1f}")
+    for name, row in gains.items():
+        others.add_row(name, *row)
+    console.print(table)
+    console.print(others)
+
+
+def _title(host: str, proxy: Any) -> str:
+    return host if proxy is None else f"{host}, {proxy}"
+
+
+if __name__ == "__main__":
+    main()

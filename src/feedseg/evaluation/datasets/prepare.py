@@ -1,0 +1,220 @@
+"""Making the masks that the evaluations use from those that are downloaded; the originals are only read."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from feedseg.errors import FeedsegError, first_line
+from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
+from feedseg.evaluation.datasets.layout import matching_ids
+from feedseg.evaluation.datasets.masks import read_mask
+from feedseg.evaluation.datasets.prepare_context import ANNOTATIONS, Regions, read_regions
+from feedseg.evaluation.toml_files import PUBLISHED, read_toml, suggestion
+from feedseg.io.files import write_atomically
+
+BENCHMARK_OF = {
+    "coco-stuff": "coco-stuff",
+    "coco-object": "coco-object",
+    "cityscapes": "cityscapes",
+    "context": "context59",
+}
+# Where downloaded masks lie below the folder that is given, whichever of the download's that is, and their names.
+_COCO = ("annotations/val2017", "stuffthingmaps_trainval2017/val2017", "val2017", "")
+RAW_FOLDERS = {"coco-stuff": _COCO, "coco-object": _COCO, "cityscapes": ("gtFine/val", "val", "")}
+RAW_NAMES = {"coco-stuff": "{id}.png", "coco-object": "{id}.png", "cityscapes": "{id}_gtFine_labelIds.png"}
+OTHER = -1  # in a table: a value that the originals do not have
+
+
+class Job(Protocol):
+    """One file to make; it can go to another process."""
+
+    @property
+    def target(self) -> Path: ...
+
+    def write(self) -> None:
+        """Make it; FeedsegError if that cannot be."""
+        ...
+
+
+@dataclass(frozen=True)
+class MappedMask:
+    """A mask whose every value becomes another."""
+
+    source: Path
+    target: Path
+    table: tuple[int, ...]  # by the original's value, OTHER where there is none
+
+    def write(self) -> None:
+        """See `Job`."""
+        values = read_mask(self.source)
+        table = np.full(int(np.iinfo(values.dtype).max) + 1, OTHER, np.int16)
+        table[: len(self.table)] = self.table
+        mapped = table[values]
+        if (mapped == OTHER).any():
+            raise FeedsegError(f"{self.source} holds the value {values[mapped == OTHER].min()}, which has no meaning")
+        _save(mapped.astype(np.uint8), self.target)
+
+
+@dataclass(frozen=True)
+class DrawnMask:
+    """A mask that is put together from regions."""
+
+    regions: Regions
+    target: Path
+
+    def write(self) -> None:
+        """See `Job`."""
+        _save(self.regions.labels(), self.target)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A list of pictures."""
+
+    target: Path
+    text: str
+
+    def write(self) -> None:
+        """See `Job`."""
+        with write_atomically(self.target) as temporary:
+            temporary.write_text(self.text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job."""
+
+    target: Path
+    was_there: bool = False
+    failure: str | None = None  # a line that names the file
+
+
+def plan(name: str, source: Path, out: Path) -> list[Job]:
+    """What is to be made, in order.
+
+    Args:
+        name: a key of `BENCHMARK_OF`.
+        source: the folder of the downloaded masks, or one above it; for "context" the JSON file or its folder.
+        out: the root of the benchmark that is to be.
+
+    Raises:
+        FeedsegError: no such name, or the originals are not there.
+    """
+    if name not in BENCHMARK_OF:
+        raise FeedsegError(f"there is nothing to prepare for {name!r}{suggestion(name, BENCHMARK_OF)}")
+    if out.exists() and not out.is_dir():
+        raise FeedsegError(f"{out} is a file: give the folder for the masks")
+    benchmark = load_benchmark(BENCHMARK_OF[name])
+    if name == "context":
+        return list(_context_jobs(benchmark, source, out))
+    originals = raw_masks(name, source)
+    if not originals:
+        wanted = RAW_NAMES[name].replace("{id}", "…")
+        raise FeedsegError(f"there are no masks {wanted} in {source}; download {benchmark.download}")
+    table = value_table(name)
+    return [MappedMask(path, benchmark.mask(out, one), table) for one, path in originals.items()]
+
+
+def raw_masks(name: str, source: Path) -> dict[str, Path]:
+    """The downloaded masks of the validation split by id; none where there are none."""
+    slashes = 1 if name == "cityscapes" else 0  # Cityscapes has a folder for every city
+    for folder in (source / inside for inside in RAW_FOLDERS.get(name, ())):
+        ids = [one for one in matching_ids(RAW_NAMES[name], folder) if one.count("/") == slashes]
+        found = {one: folder / RAW_NAMES[name].replace("{id}", one) for one in ids if not one.endswith("TrainIds")}
+        if found:
+            return found
+    return {}
+
+
+def value_table(name: str) -> tuple[int, ...]:
+    """What becomes of the values 0 to 255 of downloaded masks; OTHER where they have no meaning."""
+    facts = read_toml(PUBLISHED / "raw-values.toml")
+    table = [OTHER] * 256
+    if name == "cityscapes":
+        cityscapes = facts["cityscapes"]
+        for value in range(cityscapes["last"] + 1):
+            table[value] = 255
+        for label, value in enumerate(cityscapes["counted"]):
+            table[value] = label
+        return tuple(table)
+    stuff = facts["coco-stuff"]
+    used = [value for value in range(stuff["last"] + 1) if value not in stuff["unused"]]
+    for label, value in enumerate(used):
+        if name == "coco-stuff":
+            table[value] = label
+        else:
+            table[value] = label + 1 if value <= stuff["last_thing"] else 0
+    table[stuff["unlabelled"]] = 255 if name == "coco-stuff" else 0
+    return tuple(table)
+
+
+def _context_jobs(benchmark: Benchmark, source: Path, out: Path) -> Iterator[Job]:
+    path = source / ANNOTATIONS if source.is_dir() else source
+    if not path.is_file():
+        raise FeedsegError(f"{path} is missing; download {benchmark.download}")
+    pictures = list(read_regions(path, tuple(words[0] for words in benchmark.classes)))
+    for picture in pictures:
+        yield DrawnMask(picture, benchmark.mask(out, picture.name))
+    assert benchmark.split is not None
+    yield Split(out / benchmark.split, "".join(f"{picture.name}\n" for picture in pictures))
+
+
+def run(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+    """Do the jobs in order, several at a time; a file that is there already is finished and stays as it is.
+
+    An interrupted run leaves whole files only, and goes on where it stopped when it is started again.
+    """
+    if workers == 1:
+        yield from map(attempt, jobs)
+        return
+    executor = ProcessPoolExecutor(workers, get_context("spawn"))
+    try:
+        with _without_interrupts():
+            outcomes = executor.map(attempt, jobs, chunksize=8)
+        yield from outcomes
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def attempt(job: Job) -> Outcome:
+    """Do one job unless its file is there."""
+    if os.path.lexists(job.target):
+        return Outcome(job.target, was_there=True)
+    try:
+        job.write()
+    except FeedsegError as error:
+        return Outcome(job.target, failure=str(error))
+    except Exception as error:  # one bad file ends nothing
+        return Outcome(job.target, failure=f"{job.target} cannot be made: {type(error).__name__}, {first_line(error)}")
+    return Outcome(job.target)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started inside never hear of Ctrl-C: their parent does, and ends them."""
+    if current_thread() is not main_thread():  # which alone is interrupted
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _save(labels: np.ndarray, target: Path) -> None:
+    image = Image.fromarray(labels)
+    with write_atomically(target) as temporary:
+        image.save(temporary)

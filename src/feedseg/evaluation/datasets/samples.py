@@ -1,0 +1,109 @@
+"""Pictures with their true segmentation, from every benchmark's own layout of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL.ExifTags import Base as Exif
+
+from feedseg.errors import FeedsegError
+from feedseg.evaluation.datasets.benchmarks import Benchmark
+from feedseg.evaluation.datasets.layout import list_ids, root_of
+from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
+from feedseg.evaluation.datasets.scenes import SceneSample
+from feedseg.io.images import Picture, read_picture
+
+__all__ = ["IGNORED", "FileSample", "Sample", "find_samples", "read_stored"]
+
+
+class Sample(Protocol):
+    """A picture and the truth about it; cheap until it is read, and fit for other processes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How large its files are, bytes: with the name they tell which picture it is. () where it is drawn."""
+        ...
+
+    def read(self) -> tuple[Picture, np.ndarray]:
+        """The picture, and the class of every pixel, (height, width), int32, IGNORED where it does not count.
+
+        Raises FeedsegError, naming the file, if a file cannot be used.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FileSample:
+    """A picture and a mask that lie on the disk."""
+
+    name: str
+    image: Path
+    mask: Path
+    values: MaskValues
+    sizes: tuple[int, int]  # of the picture's and the mask's file when they were found, bytes
+
+    def read(self) -> tuple[Picture, np.ndarray]:
+        """See `Sample`."""
+        picture, values = read_stored(self.image), read_mask(self.mask)
+        if picture.size != values.shape:
+            raise FeedsegError(different_sizes(self.image, self.mask, picture.size, values.shape))
+        if wrong := self.values.unknown(values):
+            raise FeedsegError(f"{self.mask} {wrong_values(wrong, self.values)}")
+        return picture, self.values.truth(values)
+
+
+def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = None) -> list[Sample]:
+    """The samples of a benchmark, in the order of its split, or by name.
+
+    Args:
+        benchmark: which one.
+        root: the folder that its paths stand below. None: beside a user's own file; a drawn benchmark has none.
+        limit: no more than the first so many.
+
+    Raises:
+        FeedsegError: there is no root; the split, the pictures, or a picture or mask of a sample are not there.
+    """
+    if limit is not None and limit < 1:
+        raise FeedsegError(f"the limit is at least one picture, not {limit}")
+    if benchmark.is_drawn:
+        names = tuple(words[0] for words in benchmark.classes)
+        count = benchmark.pictures or 0
+        return [SceneSample(index, names) for index in range(min(count, limit or count))]
+    folder = root_of(benchmark, root)
+    advice = f"`feedseg data check {benchmark.file or benchmark.name} {folder}` says more"
+    try:
+        ids = list_ids(benchmark, folder)[:limit]
+    except FeedsegError as error:
+        raise FeedsegError(f"{error}; {advice}") from error
+    values = MaskValues.of(benchmark)
+    images, masks = ([path(folder, one) for one in ids] for path in (benchmark.image, benchmark.mask))
+    for what, paths in (("pictures", images), ("masks", masks)):
+        if lost := [path for path in paths if not path.is_file()]:
+            raise FeedsegError(f"{len(lost)} of {len(ids)} {what} are missing, the first is {lost[0]}; {advice}")
+    return [
+        FileSample(one, image, mask, values, (image.stat().st_size, mask.stat().st_size))
+        for one, image, mask in zip(ids, images, masks, strict=True)
+    ]
+
+
+def read_stored(path: Path) -> Picture:
+    """A picture as it is stored, whatever orientation its EXIF gives.
+
+    Masks are drawn upon the stored grid of pixels and have no EXIF of their own, so turning the picture would part
+    the two.
+
+    Raises:
+        FeedsegError: it is missing, unreadable or no picture.
+    """
+    with opened(path) as image:
+        image.getexif().pop(Exif.Orientation, None)
+        try:
+            return replace(read_picture(image), source=str(path))
+        except FeedsegError as error:
+            raise FeedsegError(f"{path}: {error}") from error

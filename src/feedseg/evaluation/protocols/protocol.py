@@ -1,0 +1,155 @@
+"""Protocols as data: the sizes, windows, scale and threshold that a published evaluation uses on a benchmark.
+
+Each is a TOML file beside this one: values for every benchmark, and a table with those that differ on one,
+with a name of its own where they are not the paper's.
+A user's own file says in `base` which published one it changes, "fsa" unless told otherwise, and may give the same
+keys: short_side, max_long_side, window, stride, logit_scale, threshold, smallest_area.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from feedseg.errors import FeedsegError
+from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
+from feedseg.evaluation.toml_files import PROTOCOL_FILES, Table, read_toml, suggestion
+from feedseg.settings import Settings
+
+PROTOCOLS = ("fsa", "proxyclip", "sclip", "clearclip", "naclip")
+HOST = "host"  # stands for the protocol of the host's own paper
+PROTOCOL_OF_HOST = {
+    "clip": "proxyclip",
+    "maskclip": "proxyclip",
+    "proxyclip": "proxyclip",
+    "sclip": "sclip",
+    "clearclip": "clearclip",
+    "naclip": "naclip",
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a benchmark is evaluated; class names and prompt templates are the benchmark's and the vocabulary's."""
+
+    name: str  # "FSA", what it is called on this benchmark, or the user's file
+    settings: Settings
+    threshold: float  # pixels whose best class is less probable become background
+    smallest_area: float | None  # classes with a smaller part of all pixels that are not background vanish
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published result without feedback."""
+
+    model: str
+    host: str
+    miou: float  # percent
+
+
+def load_protocol(name_or_file: str, benchmark: str, host: str) -> Protocol:
+    """The protocol for a benchmark.
+
+    Args:
+        name_or_file: one of `PROTOCOLS`, "host" for that of the host's own paper, or a path that ends in ".toml".
+        benchmark: the benchmark's name; one that the protocol does not know gets its values for all.
+        host: the host's name, which counts for "host" alone.
+
+    Raises:
+        FeedsegError: no such protocol, or a file that cannot be read or has a wrong key or value.
+    """
+    name = str(name_or_file)
+    if not name.endswith(".toml"):
+        if name == HOST:
+            if host not in PROTOCOL_OF_HOST:
+                raise FeedsegError(f"the host {host!r} has no protocol of its own{suggestion(host, PROTOCOL_OF_HOST)}")
+            name = PROTOCOL_OF_HOST[host]
+        title, values = _published_values(name, benchmark)
+        return _protocol(title, values, name)
+    table = Table(read_toml(Path(name)), name)
+    base = table.text("base") or "fsa"
+    own = _values(table, benchmark)
+    _, values = _published_values(PROTOCOL_OF_HOST.get(host, base) if base == HOST else base, benchmark)
+    return _protocol(own.pop("name", name), values | own, name)
+
+
+def published(benchmark: str) -> list[Published]:
+    """What the papers report without feedback on a benchmark, in percent; nothing for one that they do not have."""
+    table = read_toml(PROTOCOL_FILES / "published.toml")
+    if benchmark not in table["benchmarks"]:
+        return []
+    column = table["benchmarks"].index(benchmark)
+    return [Published(row["model"], row["host"], row["miou"][column]) for row in table["rows"]]
+
+
+def _published_values(name: str, benchmark: str) -> tuple[str, dict[str, Any]]:
+    """Its title and the values of a published protocol on a benchmark."""
+    if name not in PROTOCOLS:
+        own = "one of your own is a file that ends in .toml"
+        raise FeedsegError(f"there is no protocol {name!r} ({own}){suggestion(name, (*PROTOCOLS, HOST))}")
+    table = Table(read_toml(PROTOCOL_FILES / f"{name}.toml"), name)
+    values = _values(table, benchmark)
+    return values.pop("name", name), values
+
+
+def _values(table: Table, benchmark: str) -> dict[str, Any]:
+    """The values for every benchmark, and over them those of the benchmark's own table, its name too."""
+    for key in ("base", "source"):
+        table.text(key)
+    tables = {key: value for key, value in table.values.items() if isinstance(value, dict)}
+    for key in tables:
+        table.raw(key)
+        if key not in BENCHMARKS and key != benchmark:
+            raise FeedsegError(f"{table.place}: no benchmark is called {key!r}{suggestion(key, BENCHMARKS)}")
+    own = Table(tables.get(benchmark, {}), f"{table.place}, [{benchmark}]")
+    values = _numbers(table) | _numbers(own)
+    for one in (table, own):
+        one.finish()
+    return values
+
+
+def _numbers(table: Table) -> dict[str, Any]:
+    values = {
+        "name": table.text("name"),
+        "short_side": table.integer("short_side", least=1),
+        "max_long_side": table.integer("max_long_side", least=1),
+        "window": _sides(table, "window"),
+        "stride": _sides(table, "stride"),
+        "logit_scale": table.number("logit_scale"),
+        "threshold": _fraction(table, "threshold"),
+        "smallest_area": _fraction(table, "smallest_area"),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _sides(table: Table, key: str) -> Any:
+    """A number of pixels, [height, width], or for the window "none"."""
+    value = table.raw(key)
+    if value is None or (key == "window" and value == "none"):
+        return value
+    sides = value if isinstance(value, list) else [value]
+    if not 1 <= len(sides) <= 2 or not all(type(side) is int and side >= 1 for side in sides):
+        none = ' or "none" for the whole picture' if key == "window" else ""
+        raise FeedsegError(f"{table.place}: {key} is a number of pixels, [height, width]{none}, not {value!r}")
+    return tuple(sides) if isinstance(value, list) else value
+
+
+def _fraction(table: Table, key: str) -> float | None:
+    value = table.number(key)
+    if value is not None and not 0 <= value < 1:
+        raise FeedsegError(f"{table.place}: {key} is from 0 to below 1, not {value:g}")
+    return value
+
+
+def _protocol(title: str, values: dict[str, Any], place: str) -> Protocol:
+    settings = {key: value for key, value in values.items() if key not in ("threshold", "smallest_area")}
+    if settings["window"] == "none":
+        settings["window"] = None
+    if not isfinite(settings["logit_scale"]):
+        raise FeedsegError(f"{place}: logit_scale is a finite number")
+    try:
+        return Protocol(title, Settings(**settings), values["threshold"], values.get("smallest_area"))
+    except ValueError as error:
+        raise FeedsegError(f"{place}: {error}") from error

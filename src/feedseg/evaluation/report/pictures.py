@@ -1,0 +1,116 @@
+"""The pictures of a report: those that gain and lose most, the best and the worst, drawn anew."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from feedseg.evaluation.datasets.masks import IGNORED
+from feedseg.evaluation.datasets.samples import Sample
+from feedseg.evaluation.metrics.results import Result
+from feedseg.evaluation.run import FED_BACK, TITLES, WITHOUT, Bench, reason
+from feedseg.io import overlay as drawing
+
+EACH = 3  # pictures of every kind
+DRAWN = (WITHOUT, *FED_BACK)  # the variants that are shown
+WIDTH, QUALITY = 480, 76  # of a drawn picture in pixels; of the JPEG
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A picture that is shown, and why; the mean IoU of its true classes without feedback and by the chosen variant."""
+
+    name: str
+    heading: str
+    without: float | None
+    chosen: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture's overlays, a title and a data URI each; or why there are none."""
+
+    choice: Choice
+    panels: Sequence[tuple[str, str]]
+    failure: str | None = None
+
+
+def shown_variant(variants: Iterable[str]) -> str:
+    """The one that pictures and mistakes are chosen by: the first with feedback, or else the first of all."""
+    names = list(variants)
+    return next((name for name in FED_BACK if name in names), names[0])
+
+
+def chosen_pictures(result: Result) -> list[Choice]:
+    """The largest gains and losses where both were measured, then the best and the worst; each picture once."""
+    last = shown_variant(result.variants)
+    chosen = result.variants[last].by_picture
+    without = result.variants[WITHOUT].by_picture if WITHOUT in result.variants and last != WITHOUT else None
+    known = np.flatnonzero(~np.isnan(chosen))
+    orders: list[tuple[str, np.ndarray]] = []
+    if without is not None:
+        gains = (chosen - without)[known]
+        orders.append(("Largest gains", known[np.argsort(-gains, kind="stable")][: int((gains > 0).sum())]))
+        orders.append(("Largest losses", known[np.argsort(gains, kind="stable")][: int((gains < 0).sum())]))
+    orders.append(("Best", known[np.argsort(-chosen[known], kind="stable")]))
+    orders.append(("Worst", known[np.argsort(chosen[known], kind="stable")]))
+    choices: dict[str, Choice] = {}
+    for heading, order in orders:
+        unseen = [index for index in order.tolist() if result.names[index] not in choices][:EACH]
+        for index in unseen:
+            before = None if without is None else float(without[index])
+            name = result.names[index]
+            choices[name] = Choice(name, heading, before, float(chosen[index]))
+    return list(choices.values())
+
+
+def draw_pictures(bench: Bench, samples: Sequence[Sample], choices: Sequence[Choice]) -> list[Drawn]:
+    """Read and label the pictures once more, and draw truth and variants over them.
+
+    One that can no longer be read is never the end of the report.
+    """
+    by_name = {sample.name: sample for sample in samples}
+    drawn = []
+    for choice in choices:
+        try:
+            drawn.append(Drawn(choice, _panels(bench, by_name[choice.name])))
+        except Exception as error:  # decoders are many, and so is what they raise
+            drawn.append(Drawn(choice, (), reason(error)))
+    return drawn
+
+
+def _panels(bench: Bench, sample: Sample) -> list[tuple[str, str]]:
+    names, background = bench.experiment.vocabulary.names, bench.experiment.vocabulary.has_background
+    picture, truth = sample.read()
+    opened = bench.open(picture)
+    panels = [("truth", _encoded(truth_overlay(picture.pixels, truth, names, background)))]
+    for variant in bench.experiment.variants:
+        if variant in DRAWN:
+            overlay = drawing.overlay(picture.pixels, bench.label(opened, variant), names, background)
+            panels.append((TITLES[variant], _encoded(overlay)))
+    return panels
+
+
+def truth_overlay(picture: np.ndarray, truth: np.ndarray, names: Sequence[str], background: bool) -> Image.Image:
+    """The truth in the same colours as labels; what does not count is white, as if cut out."""
+    ignored = truth == IGNORED
+    shown = np.where(ignored[..., None], np.uint8(255), picture)
+    if background:
+        return drawing.overlay(shown, np.where(ignored, 0, truth), names, background=True)
+    if not ignored.any():
+        return drawing.overlay(shown, truth, names)
+    return drawing.overlay(shown, truth + 1, ("(does not count)", *names), background=True)
+
+
+def _encoded(image: Image.Image) -> str:
+    """A JPEG as a data URI."""
+    if image.width > WIDTH:
+        image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,159 @@
+"""A feedback that takes its scales from the picture, so that one set of constants serves every tower and host.
+
+Beside the paper's (`FeedbackAttention`), built from the same steps; docs/calibrated.md has the formulas and what they
+gain. Shapes: B pictures, N patches, C queries, D the tower's width; A the host's attention, Ā its mean over heads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from feedseg.vision.feedback.base import Correspondence, Feedback, LastAttention, apply_rows, scale_rows
+
+SAMPLED_ROWS = 256  # enough to know how far a patch's nearest are
+LEAST_DISTANCE = 1e-4  # a hundredth of the evidence's root mean square, squared: nearer than that is rounding
+LEAST_AGREEMENT = 1e-4
+
+
+@dataclass(frozen=True)
+class CalibratedFeedback(Feedback):
+    """Feedback in units of the picture: what its patches say, how much that varies, and how well they agree.
+
+    Every constant is dimensionless: evidence is in units of its own root mean square over the picture, and the
+    bandwidth in units of the squared distance within which a patch has the nearest tenth (`nearest`) of all.
+    """
+
+    isolation: float = 0.75  # of the uniform reading's cosines, which a patch would have anyway
+    nearest: float = 0.1
+    bandwidth: float = 3.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.nearest <= 1:
+            raise ValueError(f"nearest is a share of the patches, above 0 and at most 1, not {self.nearest}")
+        if not (self.bandwidth > 0 and math.isfinite(self.bandwidth)):
+            raise ValueError(f"the bandwidth is a number above 0, not {self.bandwidth}")
+        if not math.isfinite(self.isolation):
+            raise ValueError(f"the isolation is a number, not {self.isolation}")
+
+    def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
+        return isolated_evidence(first, uniform, text, self.isolation)
+
+    def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
+        """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
+        return self._correspondence(last.among_patches(), isolated, *predicted(isolated))
+
+    def _correspondence(
+        self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor
+    ) -> Correspondence:
+        bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
+        log_length = length.log().transpose(-1, -2)
+        # a patch that attends to no other is read by what is alike alone
+        alone = None if attention is None else attention.sum(dim=-1, keepdim=True) == 0
+
+        def rows(block: slice) -> Tensor:
+            # the softmax does away with what is the same for a whole row: P_i's length, what the rows of Ā sum to
+            scores = distances(isolated, block).div_(-bandwidth)
+            scores += (direction[:, block] @ direction.transpose(-1, -2)).log_()
+            scores += log_length
+            if attention is not None and alone is not None:
+                scores += attention[:, block].log().masked_fill_(alone[:, block], 0).div_(2)
+            return scores.softmax(dim=-1)
+
+        return rows
+
+    def refine(self, last: LastAttention, isolated: Tensor) -> Tensor:
+        """The ensemble, each attention weighed by how far it joins patches that agree, applied to the values.
+
+        E = (a (F A + A F) + f r F) / (2 a + f) and A'' = (φ E + (1 − φ) a A) / (φ + (1 − φ) a), row by row; φ is the
+        agreement within F, and f and a are those within F and A beyond chance.
+        """
+        fed_back, fed_back_attended, trust, host, own = self._gather(last, isolated)
+        products = fed_back_attended.add_(last.spread(fed_back))
+        rest = (1 - trust) * host
+        of_ensemble, of_host = trust / (trust + rest), rest / (trust + rest)
+        total = last.attended * of_host
+        total = torch.addcmul(total, products, of_ensemble * host / (2 * host + own))
+        fed_back = scale_rows(fed_back, last.row_sum)
+        return torch.addcmul(total, fed_back, of_ensemble * own / (2 * host + own)).to(last.values.dtype)
+
+    def _gather(self, last: LastAttention, isolated: Tensor) -> tuple[Tensor, ...]:
+        """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
+        direction, length = predicted(isolated)
+        attention = last.among_patches()
+        weights = self._correspondence(attention, isolated, direction, length)
+        chance = agreement(direction, direction.mean(dim=1, keepdim=True))
+        within_feedback, within_host = [], []
+
+        def observed(block: slice) -> Tensor:
+            rows, own = weights(block), direction[:, block]
+            within_feedback.append(agreement(own, rows @ direction))
+            if attention is not None:
+                of_host = attention[:, block]
+                sums = of_host.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+                within_host.append(agreement(own, of_host @ direction) / sums)
+            return rows
+
+        fed_back, fed_back_attended = apply_rows(observed, last.patch_values, last.attended)
+        trust = torch.cat(within_feedback, dim=1)
+        host = beyond_chance(torch.cat(within_host, dim=1), chance) if within_host else torch.ones_like(chance)
+        return fed_back, fed_back_attended, trust, host, beyond_chance(trust, chance)
+
+
+def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: float) -> Tensor:
+    """What the attention contributed to a patch's cosines, in units of its root mean square: (B, N, C), fp32.
+
+    cos(z_i, t_c) − isolation·cos(u_i, t_c), less the patch's mean over the queries.
+
+    Args:
+        first: unit embeddings z of the first reading, (B, N, E).
+        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E).
+        text: unit embeddings of the queries, (C, E).
+    """
+    text = text.float()
+    evidence = (first.float() @ text.T).sub_((uniform.float() @ text.T).mul_(isolation))
+    evidence -= evidence.mean(dim=-1, keepdim=True)
+    spread = evidence.square().mean(dim=(-2, -1), keepdim=True).sqrt()
+    return evidence.div_(spread.clamp(min=torch.finfo(spread.dtype).eps))
+
+
+def predicted(evidence: Tensor) -> tuple[Tensor, Tensor]:
+    """P = softmax(e) as unit vectors and their lengths: (B, N, C) to (B, N, C) and (B, N, 1)."""
+    predictions = evidence.softmax(dim=-1)
+    length = predictions.norm(dim=-1, keepdim=True)
+    return predictions.div_(length), length
+
+
+def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1) -> Tensor:
+    """Mean squared difference over the queries, of the given rows and all patches: (B, N, C) to (B, rows, N)."""
+    some = evidence[:, rows][:, ::step]
+    squares = evidence.square().mean(dim=-1)
+    products = some @ evidence.transpose(-1, -2)
+    products.mul_(-2 / evidence.shape[-1])
+    return products.add_(squares[:, None]).add_(squares[:, rows][:, ::step, None]).clamp_(min=0)
+
+
+def nearest_distance(evidence: Tensor, share: float) -> Tensor:
+    """The distance within which a patch has a share of all patches, itself among them, on average: (B, 1, 1).
+
+    Averaged over some rows, evenly spaced.
+    """
+    patches = evidence.shape[1]
+    found = distances(evidence, step=-(-patches // SAMPLED_ROWS))
+    count = min(patches, max(2, int(share * patches)))
+    within = found.topk(count, dim=-1, largest=False).values[..., -1]
+    return within.mean(dim=-1)[:, None, None].clamp(min=LEAST_DISTANCE)
+
+
+def agreement(direction: Tensor, gathered: Tensor) -> Tensor:
+    """The cosine of every patch's prediction with those of others, averaged as they were gathered: (B, N, 1)."""
+    return (direction * gathered).sum(dim=-1, keepdim=True)
+
+
+def beyond_chance(agreement: Tensor, chance: Tensor) -> Tensor:
+    """(agreement − chance) / (1 − chance), above zero: Cohen's correction (1960)."""
+    return ((agreement - chance) / (1 - chance).clamp(min=LEAST_AGREEMENT)).clamp(min=LEAST_AGREEMENT)
