@@ -1,6 +1,7 @@
 """The tables of the README beside this: `python -m research.mini.tables SEED0.json …`.
 
-From files of `research.mini.evaluate --out`: the first file's figures in full, and of all of them what shows whether a claim is one run's luck.
+From files of `research.mini.evaluate --out`: the first one's figures in full, and of all of them what shows whether a
+claim is one run's luck.
 """
 
 from __future__ import annotations

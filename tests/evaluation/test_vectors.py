@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 import built_in_vector
 from feedseg import FeedsegError
 from feedseg.evaluation.vectors.compare import compare_folder, deviation
+from paths import SHARED
 
-GOLDEN = Path(__file__).parents[2] / "shared/golden"
+GOLDEN = SHARED / "golden"
 
 
 @pytest.mark.skipif(not GOLDEN.is_dir(), reason="the published implementations' vectors are not in ../shared/golden")

@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d, interpolate, normalize
 
 import reference
 
-FOLDER = Path(__file__).parents[1] / "src/feedseg/evaluation/vectors"
+FOLDER = Path(__file__).parents[2] / "src/feedseg/evaluation/vectors"
 SHAPE = {"width": 16, "layers": 2, "heads": 2, "patch": 8, "image_size": 24, "dim": 12, "mlp_ratio": 2.0}
 CONSTANTS = (20.0, 35.0, 0.45, 3.0)
 SEED = 30  # the first whose pruning rounding cannot change

@@ -5,15 +5,14 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.functional import normalize
 
 import reference
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
 
 

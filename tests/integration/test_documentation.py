@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,8 @@ import tiny_models
 from feedseg.vision.hosts.attention import HOSTS
 from feedseg.vocabulary import Vocabulary
 from feedseg.weights import catalog
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

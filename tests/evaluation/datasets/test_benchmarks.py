@@ -16,8 +16,9 @@ from feedseg.settings import HOST_SETTINGS
 from feedseg.vision.feedback.base import FeedbackAttention
 from feedseg.vocabulary import default_templates
 from feedseg.weights.catalog import CARDS, SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
+from paths import SHARED
 
-REFERENCE = Path(__file__).parents[2] / "shared/protocol/benchmarks.json"
+REFERENCE = SHARED / "protocol/benchmarks.json"
 PAPERS = BENCHMARKS[:8]
 
 

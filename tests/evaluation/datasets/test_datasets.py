@@ -21,6 +21,7 @@ from feedseg.evaluation.datasets.scenes import SEED, SIZE
 from feedseg.evaluation.protocols.protocol import load_protocol
 from feedseg.evaluation.scenes import HELD_OUT
 from feedseg.evaluation.toml_files import PUBLISHED, read_toml
+from paths import ROOT
 from tiny_datasets import HEIGHT, LAYOUTS, WIDTH, draw, save_mask, save_picture, values_with
 
 OWN = 'images = "photos/{id}.jpg"\nmasks = "masks/{id}.png"\nclasses = ["cat", "sofa", "rug"]\n'
@@ -258,7 +259,7 @@ def test_scenes_are_drawn_the_same_every_time():
 
 
 def test_scenes_are_those_that_are_reported(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    monkeypatch.syspath_prepend(str(ROOT))
     evaluate = pytest.importorskip("research.mini.evaluate")
     assert (evaluate.REPORTED, evaluate.SIZE) == (SEED, SIZE)
     (task,) = [task for task in evaluate.TASKS if task.name == "patterns"]
@@ -296,7 +297,7 @@ def test_a_benchmark_with_other_counts_is_read_all_the_same(tmp_path):
     assert len(find_samples(replace(load_benchmark("voc21"), pictures=99), root)) == 3
 
 
-DOCUMENTATION = Path(__file__).parents[1] / "docs/datasets.md"
+DOCUMENTATION = ROOT / "docs/datasets.md"
 TOML = re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.S)
 
 
