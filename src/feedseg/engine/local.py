@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def _leading_failures(queue: deque[Waiting[Item] | Failed[Item]]) -> Iterator[Fa
 
 def load_ahead(
     load: Callable[[Item], T], items: Iterable[Item], threads: int
-) -> Iterator[tuple[Item, Callable[[], T]]]:
+) -> Generator[tuple[Item, Callable[[], T]], None, None]:
     """The items in order, each with a function that gives what was loaded, or raises why it was not.
 
     At most 2 × threads + 1 items are loaded ahead.

@@ -23,7 +23,7 @@ class Recording(Generic[Item, Result]):
     fingerprint: Fingerprint  # everything that the results depend on
     identify: Callable[[Item], Any]  # the JSON that tells an item from all others
     encode: Callable[[Result], Mapping[str, Any]]  # a result as JSON
-    shard: Shard = Shard()
+    shard: Shard | None = None  # whose journal it is; None for all the work
 
     def lacking(self, items: Sequence[Item]) -> list[Item]:
         """The items that have no result yet, in order."""

@@ -75,8 +75,7 @@ def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], No
     for example in examples:
         encoded = segmenter.encode(example.scene.picture)
         for results, feedback in zip(found, FEEDBACKS.values(), strict=True):
-            # "paper" is the segmenter's own: with the constants for its tower and proxy
-            results.append(encoded.segment(WORDS, feedback=None if feedback == "paper" else feedback))
+            results.append(encoded.segment(WORDS, feedback=feedback))
             advance()
     plain, refined = (judge(examples, results) for results in found)
     return plain, refined

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from feedseg.decode.refiners import REFINERS
 from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.masks import IGNORED
 from feedseg.evaluation.datasets.samples import Sample
@@ -24,7 +22,8 @@ from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.io.images import RgbImage
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.settings import Settings
-from feedseg.vocabulary import Vocabulary, default_templates
+from feedseg.vision.text.templates import default_templates
+from feedseg.vocabulary import Vocabulary
 
 # Variants are called as on the command line: by the name of their feedback.
 NONE, PAPER, CALIBRATED, CONTROL = "none", "paper", "calibrated", "control"
@@ -72,15 +71,11 @@ class Bench:
     segmenter: Segmenter
     experiment: Experiment
 
-    @cached_property
-    def device(self) -> torch.device:
-        """Where the segmenter computes."""
-        return torch.device(str(self.segmenter.describe()["device"]))
-
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the numbers depend on, as JSON; not where things are, nor how the work is divided."""
         experiment, benchmark = self.experiment, self.experiment.benchmark
-        settings = self.segmenter.describe(settings=experiment.settings) | {"device": self.device.type}
+        settings = self.segmenter.describe(settings=experiment.settings, refiners=experiment.refiners)
+        settings |= {"device": self.segmenter.device.type, "host_class": class_name(self.segmenter.encoder.host)}
         del settings["feedback"]
         return {
             "benchmark": {
@@ -94,8 +89,6 @@ class Bench:
             "words": words_hash(experiment.vocabulary),
             "threshold": experiment.vocabulary.threshold,
             "settings": settings,
-            "host": described(self.segmenter.host),
-            "refiners": [described(REFINERS.load(refiner)) for refiner in experiment.refiners],
             "variants": {name: described(variant) for name, variant in experiment.variants.items()},
             "boundaries": experiment.boundaries,
             # a folder's name says less than the hash of its content, which is its revision
@@ -106,8 +99,8 @@ class Bench:
     def encode(self, image: RgbImage) -> EncodedImage:
         """The image after tower, proxy and host; returns once all is computed."""
         encoded = self.segmenter.encode(image, settings=self.experiment.settings)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if self.segmenter.device.type == "cuda":
+            torch.cuda.synchronize(self.segmenter.device)
         return encoded
 
     def label(self, encoded: EncodedImage, variant: str) -> np.ndarray:
@@ -133,17 +126,19 @@ class Bench:
                 counts = boundary_counts(target, pred, classes, IGNORED)
                 present = np.flatnonzero(counts.any(axis=0))
                 boundaries[variant] = np.column_stack((present, counts[:, present].T))
-        return Measured(sample.name, sample.sizes, pixels, boundaries, seconds, peak_memory(self.device))
+        return Measured(sample.name, sample.sizes, pixels, boundaries, seconds, peak_memory(self.segmenter.device))
 
 
-def described(part: Any) -> dict[str, Any] | None:
-    """What a host, feedback or refiner is, as JSON: its class and its fields; None for "none"."""
-    if part is None or part == NONE:
-        return None
+def described(feedback: Any) -> dict[str, Any] | None:
+    """What a variant's feedback is, as JSON: its class and its constants; None for "none"."""
+    return None if feedback == NONE else {"kind": class_name(feedback), **asdict(feedback)}
+
+
+def class_name(part: Any) -> str:
+    """The name of an object's class, with its module where it is not one of this package."""
     kind = type(part)
-    name = kind.__qualname__ if kind.__module__.startswith("feedseg.") else f"{kind.__module__}:{kind.__qualname__}"
-    fields = asdict(part) if is_dataclass(part) and not isinstance(part, type) else {}
-    return {"kind": name, **fields}
+    own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kind.__qualname__ if own else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def words_hash(vocabulary: Vocabulary) -> str:

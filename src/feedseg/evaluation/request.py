@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from feedseg.arguments import chosen_feedback
 from feedseg.decode.refiners.small_areas import SmallAreas
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
@@ -17,7 +18,6 @@ from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
-from feedseg.vision.feedback import FEEDBACKS
 from feedseg.vision.feedback.controls import HostTwice
 from feedseg.vocabulary import Vocabulary
 
@@ -128,11 +128,7 @@ def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
 def _variant(name: str, segmenter: Segmenter) -> Any:
     if name == NONE:
         return NONE
-    if name == CONTROL:
-        return HostTwice()
-    if name == PAPER:  # with the constants for this tower and proxy, which loading has chosen
-        return segmenter.feedback
-    return FEEDBACKS.load(name)
+    return HostTwice() if name == CONTROL else chosen_feedback(name, segmenter.encoder)
 
 
 def choose_words(

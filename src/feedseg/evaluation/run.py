@@ -74,7 +74,7 @@ def items_of(one: BenchmarkRun, shard: Shard | None = None) -> list[BenchmarkSam
 def recording_of(one: BenchmarkRun, shard: Shard | None = None) -> Recording[BenchmarkSample, Measured]:
     """How a benchmark's measurements are kept."""
     journals = JournalFolder(one.folder, STEM)
-    return Recording(journals, one.bench.fingerprint(), identity_json, Measured.to_json, shard or Shard())
+    return Recording(journals, one.bench.fingerprint(), identity_json, Measured.to_json, shard)
 
 
 def measure(

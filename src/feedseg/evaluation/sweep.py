@@ -36,11 +36,12 @@ class Sweep:
             if FIELDS.get(name, name) not in known:
                 has = ", ".join(sorted(known)) or "none at all"
                 raise FeedsegError(f"{type(usual).__name__} has no constant {name!r}; it has {has}")
-        found = {usual: USUAL}
+        feedback: Any = usual
+        found = {feedback: USUAL}
         for changes in self._combinations():
             name = ", ".join(f"{key} {shown_value(value)}" for key, value in changes.items())
             try:
-                setting = replace(usual, **{FIELDS.get(key, key): value for key, value in changes.items()})
+                setting = replace(feedback, **{FIELDS.get(key, key): value for key, value in changes.items()})
             except (ValueError, TypeError) as error:
                 raise FeedsegError(f"--{name.replace(', ', ' --')}: {error}") from error
             found.setdefault(setting, name)

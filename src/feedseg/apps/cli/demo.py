@@ -37,8 +37,8 @@ def demo(
       scene-0.*  the first scene, its truth, and its results; and so on
     The figures of every host are printed.
     """
-    if host not in HOST_SETTINGS:
-        raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOSTS.names())}")
+    if host not in HOSTS.names():
+        raise FeedsegError(HOSTS.unknown(host))
 
     from feedseg.apps.cli.inputs import check_writable
 

@@ -68,7 +68,7 @@ Refiner = Annotated[
     option(
         MODEL,
         "NAME",
-        f"Refine the scores: {', '.join(REFINERS.names())}, or {OWN}; may be repeated, applied in order.",
+        f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
         "--refiner",
     ),
 ]
@@ -98,7 +98,9 @@ ProtocolName = Annotated[
     ),
 ]
 ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1)]
-WindowSide = Annotated[str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window")]
+WindowSide = Annotated[
+    str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window")
+]
 Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1)]
 Speed = Annotated[
     str,

@@ -188,4 +188,3 @@ def suggestion(out: Path, example: Example) -> str:
     scene = shlex.quote(str(out / f"scene-{example.seed}.png"))
     colours = ", ".join(dict.fromkeys(thing.colour for thing in example.scene.visible_things))
     return f'feedseg segment {scene} --model {MODEL} --labels "{colours}" --background {example.scene.background}'
-

@@ -16,7 +16,7 @@ from feedseg.engine.outcomes import explain
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.vectors.compare import compare_folder
 from feedseg.vision.devices import choose_device, choose_dtype
-from feedseg.vision.text.base import cache_folder
+from feedseg.vision.text.cache import cache_folder
 from feedseg.weights.catalog import CARDS
 from feedseg.weights.checkpoint import cached_revision
 

@@ -33,7 +33,9 @@ def evaluate(request: Request, shards: int, shard: Shard | None) -> int:
     if shard is not None and any(result.missing for result in results):
         return _end_of_shard(runs, results, shard)
     reports = [
-        BenchmarkReport(one.bench, one.samples, result) for one, result in zip(runs, results, strict=True) if result.names
+        BenchmarkReport(one.bench, one.samples, result)
+        for one, result in zip(runs, results, strict=True)
+        if result.names
     ]
     report = written(lambda: write_report(reports, request.out)) if reports else None
     for failure in report.undrawn if report else ():

@@ -46,7 +46,7 @@ def list_models(*, as_json: bool) -> None:
     show(screen, table)
     rows = (
         ("--feedback", ", ".join((*FEEDBACKS.names(), "none"))),
-        ("--refiner", ", ".join(REFINERS.names())),
+        ("--refiner", ", ".join(REFINERS.names()) or "none that has a name yet"),
         ("your own", "package.module:Name of a host, proxy, feedback or refiner"),
         ("default", f"{DEFAULT_MODEL} with {DEFAULT_PROXY}, host proxyclip"),
         ("others", "owner/name of a model on the hub, or a folder"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from feedseg.apps.cli.inputs import Failure, Job
+    from feedseg.engine.outcomes import Outcome
     from feedseg.segmenter import Segmenter
     from feedseg.vocabulary import Vocabulary
 
@@ -171,8 +172,12 @@ def segment_files(
         images = bar.add_task("images", total=len(jobs))
         for failure in failures:
             summary.fail(failure.picture, failure.reason)
-        executor = Local(SegmentFiles(segmenter, vocabulary, refiners))
-        totals = run(executor, jobs, progress=lambda outcome: (summary.add(outcome), bar.advance(images)))
+
+        def tell(outcome: Outcome[Job, dict[str, Any]]) -> None:
+            summary.add(outcome)
+            bar.advance(images)
+
+        totals = run(Local(SegmentFiles(segmenter, vocabulary, refiners)), jobs, progress=tell)
     summary.show(described(segmenter), out, time.monotonic() - started)
     summary.interrupted(totals)
     return totals.exit_code or (SOME_FAILED if failures else 0)

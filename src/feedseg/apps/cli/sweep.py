@@ -30,9 +30,7 @@ def sweep(
         str, typer.Argument(metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}, or a TOML file of your own.")
     ],
     sharpness: Annotated[str | None, option(VALUES, "VALUES", "Sharpness λ of the feedback.", "--lambda")] = None,
-    keep: Annotated[
-        str | None, option(VALUES, "VALUES", "The fraction p of a row that pruning keeps.", "--p")
-    ] = None,
+    keep: Annotated[str | None, option(VALUES, "VALUES", "The fraction p of a row that pruning keeps.", "--p")] = None,
     scale: Annotated[
         str | None, option(VALUES, "VALUES", "What the first projection's cosines are multiplied by.")
     ] = None,

@@ -28,8 +28,8 @@ def boundary_counts(target: np.ndarray, pred: np.ndarray, classes: int, ignore: 
         pred: the predicted classes, (height, width).
 
     Returns:
-        the rows: the target's boundary pixels, how many of them the prediction matches; the prediction's, how many of them the
-        target matches.
+        the rows: the target's boundary pixels, how many of them the prediction matches; the prediction's, how many of
+        them the target matches.
     """
     radius = TOLERANCE * float(np.hypot(*target.shape))
     target = _filled(target, ignore, int(radius))

@@ -1,9 +1,9 @@
 """Protocols as data: the sizes, windows, scale and threshold that a published evaluation uses on a benchmark.
 
 Each is a TOML file beside this one: values for every benchmark, and a table with those that differ on one, with a name
-of its own where they are not the paper's. A new file there is a new protocol. A user's own file says in `base` which published
-one it changes, "fsa" unless told otherwise, and may give the same keys: short_side, max_long_side, window, stride,
-logit_scale, threshold, smallest_area.
+of its own where they are not the paper's. A new file there is a new protocol. A user's own file says in `base` which
+published one it changes, "fsa" unless told otherwise, and may give the same keys: short_side, max_long_side, window,
+stride, logit_scale, threshold, smallest_area.
 """
 
 from __future__ import annotations

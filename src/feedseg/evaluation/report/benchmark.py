@@ -37,7 +37,8 @@ _TIMES = (
     "Whatever is measured after the first variant starts from the embeddings that this one has made."
 )
 _CLASSES = (
-    "IoU in percent; a dash where a class is in neither target nor prediction. Fraction: of the targets' pixels, percent."
+    "IoU in percent; a dash where a class is in neither target nor prediction. "
+    "Fraction: of the targets' pixels, in percent."
 )
 
 
@@ -68,7 +69,7 @@ class BenchmarkReport:
         """What a paper gives for this model and host without feedback."""
         models = self.bench.segmenter.provenance()
         proxy = models["proxy"]["name"] if "proxy" in models else None
-        return published_for(self.name, models["model"]["name"], self.bench.segmenter.host.name, proxy)
+        return published_for(self.name, models["model"]["name"], self.bench.segmenter.encoder.host.name, proxy)
 
     @cached_property
     def images(self) -> list[Choice]:
@@ -219,7 +220,7 @@ def constants_note(bench: Bench) -> str:
 
 def hardware(bench: Bench) -> dict[str, Any]:
     """The machine that the report was written on, and the versions of what computes."""
-    device = bench.device
+    device = bench.segmenter.device
     return {
         "feedseg": version("feedseg"),
         "python": platform.python_version(),

@@ -23,7 +23,7 @@ WIDTH, QUALITY = 480, 76  # of a drawn image in pixels; of the JPEG
 
 @dataclass(frozen=True)
 class Choice:
-    """An image that is shown, and why; the mean IoU of its target's classes without feedback and by the chosen variant."""
+    """An image that is shown, and why; the mean IoU of its target's classes without feedback and as shown."""
 
     name: str
     heading: str

@@ -18,7 +18,7 @@ def render(name: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader(__package__, "."),
+        loader=PackageLoader(__name__, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
