@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -90,7 +90,7 @@ class Processes(Generic[Item, Result]):
             worker.connection.close()
         self._workers = []
 
-    def map(self, items: Sequence[Item]) -> Iterator[Outcome[Item, Result]]:
+    def map(self, items: Sequence[Item]) -> Generator[Outcome[Item, Result], None, None]:
         """See `Executor.map`: outcomes come as they are ready, those of one worker in order."""
         workers = [worker for worker in self._workers if not worker.lost]
         for number, worker in enumerate(workers, start=1):
