@@ -1,33 +1,30 @@
-"""From what the user asks for on the command line to benches that measure it."""
+"""What a user asks to be measured, in plain values, and the benches that it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from feedseg.apps.cli.console import progress
-from feedseg.apps.cli.run_segment import load_segmenter
-from feedseg.engine.journal import check_fingerprint
+from feedseg.arguments import chosen_feedback
+from feedseg.decode.refiners.small_areas import SmallAreas
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets.layout import root_below
 from feedseg.evaluation.datasets.samples import Sample, find_samples
-from feedseg.evaluation.protocols.protocol import load_protocol
-from feedseg.evaluation.run import CALIBRATED, CONTROL, WITH, WITHOUT, Bench, Experiment, Variants
+from feedseg.evaluation.experiment import CONTROL, NONE, PAPER, Bench, Experiment, Variants
+from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
-from feedseg.vision.feedback.base import FeedbackAttention
-from feedseg.vision.feedback.calibrated import CalibratedFeedback
 from feedseg.vision.feedback.controls import HostTwice
 from feedseg.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure, in plain values, so that other processes can be told; the shards are not part of it."""
+    """What to measure; it can be sent to other processes. How the work is divided is no part of it."""
 
     benchmarks: tuple[str, ...]  # names or files
     data: Path | None
@@ -38,15 +35,16 @@ class Request:
     threshold: float | None
     vocabulary: Path | None
     limit: int | None
-    workers: int
+    workers: int  # threads that read ahead
     out: Path
     speed: str = "protocol"
-    variants: tuple[str, ...] = (WITHOUT, WITH, CONTROL)
+    variants: tuple[str, ...] = (NONE, PAPER, CONTROL)  # names of feedbacks, "none" and "control"
+    refiners: tuple[str, ...] = ()
     sweep: Sweep | None = None  # what it compares, instead of `variants`
 
 
 @dataclass(frozen=True)
-class Task:
+class BenchmarkRun:
     """A benchmark, ready to be measured."""
 
     bench: Bench
@@ -58,53 +56,79 @@ class Task:
         return self.bench.experiment.benchmark
 
 
-def prepare(request: Request, *, visible: bool = True) -> list[Task]:
-    """Find the data, load the model and embed the words.
+@dataclass(frozen=True)
+class Planned:
+    """A benchmark before the model is loaded."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+    vocabulary: Vocabulary
+    settings: Settings
+    samples: Sequence[Sample]
+
+
+def plan(request: Request) -> list[Planned]:
+    """Find the data and choose words and settings; no model is needed yet.
 
     Raises:
-        FeedsegError: something is not there, does not fit, or was measured otherwise before.
+        FeedsegError: something is not there or does not fit.
     """
     benchmarks = [load_benchmark(name, request.data) for name in request.benchmarks]
     names = [benchmark.name.casefold() for benchmark in benchmarks]  # some file systems take "A" and "a" for one folder
     if twice := next((one.name for one in benchmarks if names.count(one.name.casefold()) > 1), None):
         raise FeedsegError(f"the benchmark {twice} is asked for more than once")
-    host = str(request.options["host"])
     words = None if request.vocabulary is None else Vocabulary.read(request.vocabulary)
     planned = []
     for benchmark in benchmarks:
-        protocol = load_protocol(request.protocol, benchmark.name, host)
+        protocol = load_protocol(request.protocol, benchmark.name, request.options["host"])
         vocabulary = choose_words(benchmark, words, request.vocabulary, protocol.threshold, request.threshold)
         settings = changed(protocol.settings, request.changes)
         settings = settings.fast() if request.speed == "fast" else settings
         samples = find_samples(benchmark, root_below(benchmark, request.data), request.limit)
-        planned.append((benchmark, protocol, vocabulary, settings, samples))
-    segmenter = load_segmenter(request.model, request.options, {}, visible=visible)
+        planned.append(Planned(benchmark, protocol, vocabulary, settings, samples))
+    return planned
+
+
+def prepare(request: Request, load: Callable[[], Segmenter] | None = None) -> list[BenchmarkRun]:
+    """Find the data, load the model, and see that the folders hold no numbers made otherwise.
+
+    Args:
+        request: what is asked for.
+        load: gives the segmenter; None for `Segmenter.load` with the request's options.
+
+    Raises:
+        FeedsegError: something is not there, does not fit, or was measured otherwise before.
+    """
+    planned = plan(request)
+    segmenter = load() if load else Segmenter.load(request.model, **request.options)
     variants = chosen_variants(request, segmenter)
-    tasks = []
-    for benchmark, protocol, vocabulary, settings, samples in planned:
+    runs = []
+    for one in planned:
+        area = one.protocol.smallest_area
         experiment = Experiment(
-            benchmark,
-            protocol.name,
-            vocabulary,
-            settings,
-            protocol.smallest_area,
+            one.benchmark,
+            one.protocol.name,
+            one.vocabulary,
+            one.settings,
             variants,
+            (*([SmallAreas(area)] if area else []), *request.refiners),
             boundaries=request.sweep is None,
         )
-        tasks.append(Task(Bench(segmenter, experiment), samples, request.out / benchmark.name))
-    for task in tasks:
-        check_fingerprint(task.folder, task.bench.fingerprint())
-    embed(tasks, visible=visible)
-    return tasks
+        runs.append(BenchmarkRun(Bench(segmenter, experiment), one.samples, request.out / one.benchmark.name))
+    return runs
 
 
 def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
-    """What is compared: by name a feedback, the control, or nothing."""
+    """What is compared: by name a feedback object, or "none"."""
     if request.sweep is not None:
-        assert isinstance(segmenter.feedback, FeedbackAttention)
-        return {WITHOUT: None, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
-    every = {WITHOUT: None, WITH: segmenter.feedback, CALIBRATED: CalibratedFeedback(), CONTROL: HostTwice()}
-    return {name: every[name] for name in request.variants}
+        return {NONE: NONE, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
+    return {name: _variant(name, segmenter) for name in request.variants}
+
+
+def _variant(name: str, segmenter: Segmenter) -> Any:
+    if name == NONE:
+        return NONE
+    return HostTwice() if name == CONTROL else chosen_feedback(name, segmenter.encoder)
 
 
 def choose_words(
@@ -135,7 +159,11 @@ def choose_words(
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """A protocol's settings with what the user wants otherwise."""
+    """A protocol's settings with what the user wants otherwise.
+
+    Raises:
+        FeedsegError: the settings do not go together.
+    """
     try:
         new = replace(settings, **changes)
     except ValueError as error:
@@ -143,15 +171,3 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     if new.window is None and "stride" in changes:
         raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
     return new
-
-
-def embed(tasks: Sequence[Task], *, visible: bool) -> None:
-    """Embed all words beforehand, so that one that the model does not know is no picture's fault."""
-    with progress(visible=visible) as bar:
-        words = bar.add_task("words", total=None, visible=False)
-
-        def show(done: int, total: int) -> None:
-            bar.update(words, completed=done, total=total, visible=True)
-
-        for task in tasks:
-            task.bench.segmenter.embed(task.bench.experiment.vocabulary, show)

@@ -1,63 +1,37 @@
-"""The demonstration: scenes whose truth is known, segmented by name without and with feedback, with every host."""
+"""`feedseg demo`: the sheet of images, the files, and the table of figures."""
 
 from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from rich.text import Text
 
 from feedseg.apps.cli.console import console, facts, plain_table, progress, show, write
-from feedseg.apps.cli.run_segment import understood
+from feedseg.apps.cli.render_segment import understood
 from feedseg.apps.cli.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
-from feedseg.evaluation.metrics.confusion import confusion_matrix, intersection_over_union
-from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, Scene, draw_scene
+from feedseg.evaluation.demo import (
+    FEEDBACKS,
+    MODEL,
+    WORDS,
+    Example,
+    Pair,
+    draw_example,
+    mean_iou_of_targets,
+    one_thread,
+    segment_all,
+)
+from feedseg.evaluation.metrics.confusion import intersection_over_union
 from feedseg.io.files import write_atomically
 from feedseg.io.overlay import palette
-from feedseg.segmentation import Segmentation
-from feedseg.segmenter import Segmenter
-from feedseg.vision.hosts.attention import HOSTS
-from feedseg.vocabulary import Vocabulary
+from feedseg.vision.hosts import HOSTS
 
-MODEL = "mini"
-# Patterns: they can be checked by eye in a picture without colour, so that on the sheet colours stand for words alone.
-WORDS = Vocabulary(PATTERNS, background=BACKGROUNDS)
-SIZE, THINGS = (240, 320), (2, 3)  # height and width of a scene in pixels, which is a panel's size; its things
 SHOWN = 4  # so many scenes, the first ones, are on the sheet
-MENTIONED = 0.01  # a wrong word is listed below a panel from this part of the picture on
-READINGS = ("without", "with")  # feedback
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A scene, its seed and its true labels, (height, width), uint8, indices into the names of `WORDS`."""
-
-    seed: int
-    scene: Scene
-    truth: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What one host made of all examples, without or with feedback; in the order of the examples."""
-
-    results: Sequence[Segmentation]
-    confusions: Sequence[np.ndarray]
-
-    @property
-    def score(self) -> float:
-        """mIoU in percent over all examples together."""
-        return 100 * mean_iou_of_what_is_there(np.sum(self.confusions, axis=0))
-
-
-Pair = tuple[Outcome, Outcome]  # of one host, in the order of `READINGS`
+MENTIONED = 0.01  # a wrong word is listed below a panel from this fraction of the image on
 
 
 def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
@@ -70,15 +44,16 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
         host: the one whose results are on the sheet and in the files.
     """
     started = time.monotonic()
+    hosts = HOSTS.names()
     examples = [draw_example(number) for number in range(seed, seed + scenes)]
     save_scenes(out, examples[:SHOWN])  # first, so that a folder that takes no files costs no time
     pairs: dict[str, Pair] = {}
     with one_thread(), progress(visible=True) as bar:
-        task = bar.add_task("scenes, without and with", total=scenes * len(HOSTS) * len(READINGS))
-        for name in HOSTS:
+        task = bar.add_task("scenes, without and with", total=scenes * len(hosts) * len(FEEDBACKS))
+        for name in hosts:
             pairs[name] = segment_all(examples, name, lambda: bar.advance(task))
     for index, example in enumerate(examples[:SHOWN]):
-        for reading, outcome in zip(READINGS, pairs[host], strict=True):
+        for reading, outcome in zip(FEEDBACKS, pairs[host], strict=True):
             outcome.results[index].save(out, f"scene-{example.seed}.{reading}")
     sheet = draw_sheet(compose(examples, pairs[host], host))
     with write_atomically(out / "demo.png") as temporary:
@@ -86,65 +61,18 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
     report(pairs, examples, host, out, time.monotonic() - started)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: the model is so small that more of them mostly wait for each other.
-
-    On two cores that something else kept busy, two threads took ten times as long as one.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def draw_example(seed: int) -> Example:
-    """A scene of the project's own generator, every thing of which is called by its pattern."""
-    scene = draw_scene(seed, SIZE, THINGS)
-    of_label = [0, *(WORDS.names.index(thing.pattern) for thing in scene.things)]
-    return Example(seed, scene, np.array(of_label, np.uint8)[scene.labels])
-
-
-def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], None]) -> Pair:
-    """Segment all examples on the CPU, so that the figures are every machine's; `advance` is called for each result."""
-    segmenter = Segmenter.load(MODEL, host=host, device="cpu")
-    feedbacks = None, segmenter.feedback
-    found: tuple[list[Segmentation], list[Segmentation]] = [], []
-    for example in examples:
-        opened = segmenter.open(example.scene.picture)
-        for results, feedback in zip(found, feedbacks, strict=True):
-            segmenter.feedback = feedback
-            results.append(opened.segment(WORDS))
-            advance()
-    plain, refined = (judge(examples, results) for results in found)
-    return plain, refined
-
-
-def judge(examples: Sequence[Example], results: Sequence[Segmentation]) -> Outcome:
-    """Results beside the truth."""
-    pairs = zip(examples, results, strict=True)
-    return Outcome(results, [confusion_matrix(one.truth, result.labels, len(WORDS.names)) for one, result in pairs])
-
-
-def mean_iou_of_what_is_there(confusion: np.ndarray) -> float:
-    """mIoU over the classes that the truth has, 0 to 1: in few scenes not every word is true."""
-    return float(intersection_over_union(confusion)[confusion.sum(axis=1) > 0].mean())
-
-
 def save_scenes(out: Path, examples: Sequence[Example]) -> None:
-    """Write pictures, and true labels as indexed PNGs in the colours of the results."""
+    """Write images, and targets as indexed PNGs in the colours of the results."""
     for example in examples:
-        truth = Image.fromarray(example.truth)
-        truth.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
-        for end, image in (("png", Image.fromarray(example.scene.picture)), ("truth.png", truth)):
+        target = Image.fromarray(example.target)
+        target.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
+        for end, image in (("png", Image.fromarray(example.scene.picture)), ("truth.png", target)):
             with write_atomically(out / f"scene-{example.seed}.{end}") as temporary:
                 image.save(temporary)
 
 
 def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
-    """The sheet: the first examples, their truth, and what the host made of them without and with feedback."""
+    """The sheet: the first examples, their target, and what the host made of them without and with feedback."""
     colours = palette(len(WORDS.names), WORDS.has_background)
     colours[0] = GREY  # as pale as the panels show the background
     before, after = (outcome.score for outcome in pair)
@@ -155,19 +83,19 @@ def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
         pixels = example.scene.picture
         row = [
             Panel(Image.fromarray(pixels), [[Entry(f"{example.seed}: {things} on {example.scene.background}")]]),
-            Panel(tinted(pixels, example.truth, colours), [there(example.truth, colours)]),
+            Panel(tinted(pixels, example.target, colours), [there(example.target, colours)]),
         ]
         for outcome in pair:
             drawn = tinted(pixels, outcome.results[index].labels, colours)
             row.append(Panel(drawn, judged(outcome.confusions[index], colours)))
         rows.append(row)
     return Sheet(
-        title="Give Feedseg a picture and a few words: every pixel gets one of them",
+        title="Give Feedseg an image and a few words: every pixel gets one of them",
         text=(
             f"A toy model that learnt from captions, never from masks, was asked for {len(WORDS.queries)} words: "
             f"{len(WORDS.classes)} patterns, and {len(WORDS.background)} backgrounds that count as one class. "
-            f"With feedback, what the host ({host}) first takes the patches for corrects which of them attend to "
-            "which, and they are read again.",
+            f"With feedback, what the host ({host}) first predicts for the patches corrects which of them attend to "
+            "which, and they are predicted again.",
         ),
         legend=[Entry("words", pale=True)]
         + [Entry(name, rgb(colours, label)) for label, name in enumerate(WORDS.names)],
@@ -180,26 +108,26 @@ def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
         rows=rows,
         footnote=(
             "Below the results: intersection over union of every class that is there, in percent; mIoU, their mean; "
-            f"words for what is not there, if on at least {MENTIONED:.0%} of the picture. "
+            f"words for what is not there, if on at least {MENTIONED:.0%} of the image. "
             f"Model {MODEL}. Drawn by feedseg demo, which prints the figures of all hosts."
         ),
     )
 
 
-def there(truth: np.ndarray, colours: np.ndarray) -> list[Entry]:
+def there(target: np.ndarray, colours: np.ndarray) -> list[Entry]:
     """The classes that occur."""
-    return [Entry(WORDS.names[label], rgb(colours, label)) for label in map(int, np.unique(truth))]
+    return [Entry(WORDS.names[label], rgb(colours, label)) for label in map(int, np.unique(target))]
 
 
 def judged(confusion: np.ndarray, colours: np.ndarray) -> list[list[Entry]]:
     """mIoU, the IoU of every class that is there, and below it the wrong words."""
-    ious, true, named = intersection_over_union(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    right = [Entry(f"mIoU {100 * mean_iou_of_what_is_there(confusion):.0f}")]
+    ious, target, pred = intersection_over_union(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right = [Entry(f"mIoU {100 * mean_iou_of_targets(confusion):.0f}")]
     right += [
         Entry(f"{WORDS.names[label]} {100 * ious[label]:.0f}", rgb(colours, label))
-        for label in map(int, np.flatnonzero(true))
+        for label in map(int, np.flatnonzero(target))
     ]
-    wrong = np.flatnonzero((true == 0) & (named >= MENTIONED * confusion.sum()))
+    wrong = np.flatnonzero((target == 0) & (pred >= MENTIONED * confusion.sum()))
     if not wrong.size:
         return [right]
     absent = [Entry(WORDS.names[label], rgb(colours, label), pale=True) for label in map(int, wrong)]
@@ -226,13 +154,13 @@ def counted(examples: Sequence[Example]) -> str:
 def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, out: Path, seconds: float) -> None:
     """The hosts' mIoU without and with feedback, where the files are, and what to try next."""
     screen = console()
-    table = plain_table("host", *(f"{reading} feedback" for reading in READINGS), "difference", "better in")
+    table = plain_table("host", *(f"{reading} feedback" for reading in FEEDBACKS), "difference", "better in")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, (plain, refined) in pairs.items():
         before, after = round(plain.score, 1), round(refined.score, 1)
         better = sum(
-            mean_iou_of_what_is_there(second) > mean_iou_of_what_is_there(first)
+            mean_iou_of_targets(second) > mean_iou_of_targets(first)
             for first, second in zip(plain.confusions, refined.confusions, strict=True)
         )
         row = (name, f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}", f"{better} of {len(examples)}")
@@ -244,7 +172,7 @@ def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, ou
         ("words", understood(WORDS)),
         ("model", f"{MODEL}, on the CPU"),
         ("done", f"{out / 'demo.png'} in {seconds:.1f} s: look at it first"),
-        ("beside it", f"of {seeds(shown)}: picture, truth, results of {host} without and with feedback"),
+        ("beside it", f"of {seeds(shown)}: image, truth, results of {host} without and with feedback"),
     ]
     if any(refined.score < plain.score for plain, refined in pairs.values()):
         rows.insert(

@@ -1,4 +1,4 @@
-"""`feedseg data`: reports on data sets, and the making of masks."""
+"""`feedseg data` on the terminal: reports on data sets, and the making of masks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feedseg.apps.cli.console import complain, console, facts, progress, show
+from feedseg.engine.outcomes import Failed, Outcome
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets.check import Report, check
 from feedseg.evaluation.datasets.layout import root_below, root_of
-from feedseg.evaluation.datasets.prepare import BENCHMARK_OF, plan, run
+from feedseg.evaluation.datasets.prepare import BENCHMARK_OF, Job, plan, run
 
-SUCCESS, PROBLEMS, INTERRUPTED = 0, 1, 130
+ALL_WELL, PROBLEMS = 0, 1  # exit codes of a check
 MOST_FAILURES = 10  # that are told one by one
 
 
@@ -28,15 +29,15 @@ def check_data(name: str, root: Path | None, *, thorough: bool) -> int:
         task = bar.add_task("files", total=None)
         report = check(benchmark, folder, thorough, lambda done, total: bar.update(task, completed=done, total=total))
     show(console(), facts(_lines(report)))
-    return SUCCESS if report.passed else PROBLEMS
+    return ALL_WELL if report.passed else PROBLEMS
 
 
 def _lines(report: Report) -> list[tuple[str, str]]:
     benchmark = report.benchmark
     lines = [(benchmark.name, benchmark.title), ("root", str(report.root))]
-    if report.pictures:
-        wanted = f" of {benchmark.pictures}" if benchmark.pictures else ""
-        lines.append(("pictures", f"{report.pictures}{wanted}"))
+    if report.images:
+        wanted = f" of {benchmark.count}" if benchmark.count else ""
+        lines.append(("images", f"{report.images}{wanted}"))
     if report.masks_read:
         lines += [("masks", f"{report.masks_read} read"), ("values", ranges(report.values))]
     given: set[str] = set()
@@ -65,42 +66,38 @@ def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int
     """Make the masks of a data set, say what came of it, and return the exit code."""
     started = time.monotonic()
     jobs = plan(name, source, out)
-    made = there = 0
-    failures: list[str] = []
-    interrupted = False
+    there = told = 0
     with progress(visible=True) as bar:
         task = bar.add_task("masks", total=len(jobs))
-        try:
-            for outcome in run(jobs, workers or _processors()):
-                if outcome.failure is not None:
-                    failures.append(outcome.failure)
-                    if len(failures) <= MOST_FAILURES:
-                        complain(outcome.failure)
-                elif outcome.was_there:
-                    there += 1
-                else:
-                    made += 1
-                bar.advance(task)
-        except KeyboardInterrupt:
-            interrupted = True
-    lines = [("made", f"{made} files → {out} in {time.monotonic() - started:.1f} s")]
+
+        def tell(outcome: Outcome[Job, bool]) -> None:
+            nonlocal there, told
+            if isinstance(outcome, Failed):
+                told += 1
+                if told <= MOST_FAILURES:
+                    complain(outcome.reason)
+            else:
+                there += outcome.result
+            bar.advance(task)
+
+        totals = run(jobs, workers or _processors(), tell, on_lost=complain)
+    lines = [("made", f"{totals.done - there} files → {out} in {time.monotonic() - started:.1f} s")]
     if there:
         lines.append(("there", f"{there} files that were there already, left as they are"))
-    if failures:
-        lines.append(("failed", f"{len(failures)} files"))
-    if not interrupted:
+    if totals.failed:
+        lines.append(("failed", f"{len(totals.failed)} files"))
+    if not totals.interrupted:
         lines.append(("next", _next(load_benchmark(BENCHMARK_OF[name]), out)))
     show(console(), facts(lines))
-    if interrupted:
+    if totals.interrupted:
         complain("interrupted; the same command goes on where this one stopped")
-        return INTERRUPTED
-    return PROBLEMS if failures else SUCCESS
+    return totals.exit_code
 
 
 def _next(benchmark: Benchmark, out: Path) -> str:
-    """Where the pictures have to be, and how to see whether all fits."""
-    pictures = benchmark.image(out, "").parent
-    return f"pictures go to {pictures}; then: feedseg data check {benchmark.name} {out}"
+    """Where the images have to be, and how to see whether all fits."""
+    images = benchmark.image(out, "").parent
+    return f"images go to {images}; then: feedseg data check {benchmark.name} {out}"
 
 
 def _processors() -> int:

@@ -15,47 +15,35 @@ import torch
 
 from feedseg.engine.journal import flattened
 from feedseg.evaluation.datasets.samples import Sample
+from feedseg.evaluation.experiment import CALIBRATED, CONTROL, NONE, PAPER, Bench, variant_title, with_feedback
 from feedseg.evaluation.metrics.bootstrap import Interval, few_note
 from feedseg.evaluation.metrics.confusion import largest_mistakes
 from feedseg.evaluation.metrics.results import Result, VariantResult
-from feedseg.evaluation.protocols.protocol import Published, published
-from feedseg.evaluation.report.pictures import Choice, chosen_pictures, shown_variant
+from feedseg.evaluation.report.images import Choice, chosen_images, shown_variant
+from feedseg.evaluation.report.published import Published, card_of, published_for
 from feedseg.evaluation.report.tables import NOTHING, Table, percent, points, signed, with_interval
-from feedseg.evaluation.run import CALIBRATED, CONTROL, FED_BACK, TITLES, WITH, WITHOUT, Bench
-from feedseg.vision.towers.base import ClipTower
 from feedseg.weights.catalog import CARDS
 
-HEADINGS = {WITHOUT: "without", WITH: "with feedback", CALIBRATED: "calibrated", CONTROL: "control"}
+HEADINGS = {NONE: "without", PAPER: "with feedback", CALIBRATED: "calibrated", CONTROL: "control"}
 MISTAKES = 12  # how many pairs of classes are listed
-# The catalog's names of the towers and hosts that papers report on, as they write them.
-PUBLISHED_MODELS = {"vit-b-16": "ViT-B/16 openai", "vit-l-14": "ViT-L/14 openai", "vit-h-14": "ViT-H/14 laion2b"}
-PUBLISHED_HOSTS = {
-    "clip": "CLIP",
-    "maskclip": "MaskCLIP",
-    "sclip": "SCLIP",
-    "clearclip": "ClearCLIP",
-    "naclip": "NACLIP",
-    "proxyclip": "ProxyCLIP",
-}
-
-
 _EXPLAINED = (
-    "mIoU is the mean over the classes that occur, from one confusion matrix over all pictures, in percent; gain is "
+    "mIoU is the mean over the classes that occur, from one confusion matrix over all images, in percent; gain is "
     "the difference to the host without feedback, in points. In brackets: paired bootstrap 95 % intervals over "
-    "pictures. The control smooths as feedback does, but knows nothing of the words: a gain counts if it is above zero "
-    "and above the control's. Boundary F: outlines of every class, matched within 0.75 % of the picture's diagonal."
+    "images. The control smooths as feedback does, but knows nothing of the words: a gain counts if it is above zero "
+    "and above the control's. Boundary F: outlines of every class, matched within 0.75 % of the image's diagonal."
 )
 _TIMES = (
-    "Seconds are medians. Open: resizing, the tower, the proxy and the host's attention, once for all variants. "
-    "Whatever is measured after the first variant starts from the first reading that this one has made."
+    "Seconds are medians. Encode: resizing, the tower, the proxy and the host's attention, once for all variants. "
+    "Whatever is measured after the first variant starts from the embeddings that this one has made."
 )
 _CLASSES = (
-    "IoU in percent; a dash where a class is neither true nor named anywhere. Share: of all true pixels, in percent."
+    "IoU in percent; a dash where a class is in neither target nor prediction. "
+    "Fraction: of the targets' pixels, in percent."
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Chapter:
+class BenchmarkReport:
     """A benchmark's part of the report."""
 
     bench: Bench
@@ -72,41 +60,37 @@ class Chapter:
 
     @cached_property
     def _gains(self) -> dict[str, Interval]:
-        if WITHOUT not in self.result.variants:
+        if NONE not in self.result.variants:
             return {}
-        return {name: self.result.gain(name, WITHOUT) for name in self.result.variants if name != WITHOUT}
-
-    @property
-    def published(self) -> Published | None:
-        """What a paper gives for this model and host without feedback."""
-        provenance = self.bench.segmenter.provenance()
-        model = card_of(provenance["model"]["name"])
-        host = self.bench.segmenter.reader.host.name
-        if model not in PUBLISHED_MODELS or (host == "proxyclip" and card_of(provenance["proxy"]["name"]) != "dino-b8"):
-            return None
-        wanted = PUBLISHED_MODELS[model], PUBLISHED_HOSTS[host]
-        return next((row for row in published(self.name) if (row.model, row.host.split(" ")[0]) == wanted), None)
+        return {name: self.result.gain(name, NONE) for name in self.result.variants if name != NONE}
 
     @cached_property
-    def pictures(self) -> list[Choice]:
+    def published(self) -> Published | None:
+        """What a paper gives for this model and host without feedback."""
+        models = self.bench.segmenter.provenance()
+        proxy = models["proxy"]["name"] if "proxy" in models else None
+        return published_for(self.name, models["model"]["name"], self.bench.segmenter.encoder.host.name, proxy)
+
+    @cached_property
+    def images(self) -> list[Choice]:
         """Those that are shown."""
-        return chosen_pictures(self.result)
+        return chosen_images(self.result)
 
     def tables(self) -> list[Table]:
-        """Everything but the pictures."""
+        """Everything but the images."""
         return [self._overview(), self._settings(), self._classes(), self._mistakes(), *self._failures()]
 
     def _overview(self) -> Table:
         result = self.result
-        rows = [_overview_row(TITLES[name], one, self.gain(name)) for name, one in result.variants.items()]
-        notes = [f"{len(result.names)} pictures of {result.wanted} that were asked for"]
-        whole = self.bench.experiment.benchmark.pictures
+        rows = [_overview_row(variant_title(name), one, self.gain(name)) for name, one in result.variants.items()]
+        notes = [f"{len(result.names)} images of {result.wanted} that were asked for"]
+        whole = self.bench.experiment.benchmark.count
         notes[0] += f"; the benchmark has {whole}." if whole and whole != result.wanted else "."
         if result.failed or result.missing:
             notes.append(f"{len(result.failed)} could not be measured, {result.missing} were not tried yet.")
         if (paper := self.published) is not None:
             notes.append(
-                f"Published for {paper.host} on {paper.model}, without feedback and on all pictures: {paper.miou:.1f}."
+                f"Published for {paper.host} on {paper.model}, without feedback and on all images: {paper.miou:.1f}."
             )
         notes += [note for note in (few_note(len(result.names)), _EXPLAINED) if note]
         headings = ("", "mIoU", "gain", "pixel accuracy", "class accuracy", "boundary F")
@@ -119,7 +103,7 @@ class Chapter:
     def settings(self) -> dict[str, Any]:
         """What the numbers depend on, and what it took, flat."""
         experiment, result = self.bench.experiment, self.result
-        seconds = {f"seconds a picture: {part}": round(value, 4) for part, value in result.seconds.items()}
+        seconds = {f"seconds per image: {part}": round(value, 4) for part, value in result.seconds.items()}
         memory = None if result.memory is None else f"{result.memory / 2**20:.0f} MB"
         return {
             "protocol": experiment.protocol,
@@ -132,13 +116,14 @@ class Chapter:
 
     def _classes(self) -> Table:
         variants = self.result.variants
-        columns = {HEADINGS[name]: [percent(iou) for iou in one.by_class] for name, one in variants.items()}
-        fed_back = [name for name in FED_BACK if name in variants and WITHOUT in variants]
+        columns = {HEADINGS.get(name, name): [percent(iou) for iou in one.by_class] for name, one in variants.items()}
+        fed_back = with_feedback(variants) if NONE in variants else []
         for name in fed_back:
-            difference = variants[name].by_class - variants[WITHOUT].by_class
-            columns["difference" if len(fed_back) == 1 else f"{HEADINGS[name]}: gain"] = [signed(x) for x in difference]
-        true = next(iter(variants.values())).true.sum(axis=0)
-        columns["share"] = [f"{100 * pixels / max(1, true.sum()):.2f}" for pixels in true]
+            difference = variants[name].by_class - variants[NONE].by_class
+            heading = "difference" if len(fed_back) == 1 else f"{HEADINGS.get(name, name)}: gain"
+            columns[heading] = [signed(one) for one in difference]
+        targets = next(iter(variants.values())).target.sum(axis=0)
+        columns["fraction"] = [f"{100 * pixels / max(1, targets.sum()):.2f}" for pixels in targets]
         names = self.bench.experiment.vocabulary.names
         return Table("Classes", ("class", *columns), list(zip(names, *columns.values(), strict=True)), _CLASSES)
 
@@ -146,29 +131,29 @@ class Chapter:
         variant = shown_variant(self.result.variants)
         names = self.bench.experiment.vocabulary.names
         rows = [
-            [names[one.true], names[one.named], percent(one.share), f"{one.pixels:,}"]
+            [names[one.target], names[one.pred], percent(one.fraction), f"{one.pixels:,}"]
             for one in largest_mistakes(self.result.variants[variant].confusion, MISTAKES)
         ]
-        title = f"Largest mistakes {TITLES[variant]}"
-        return Table(title, ("truly", "named", "percent of the true class", "pixels"), rows)
+        title = f"Largest mistakes {variant_title(variant)}"
+        return Table(title, ("target", "prediction", "percent of the target class", "pixels"), rows)
 
     def _failures(self) -> list[Table]:
-        rows = [(failure.name, failure.reason) for failure in self.result.failed]
-        return [Table("Pictures that could not be measured", ("picture", "why"), rows)] if rows else []
+        rows = [(failure.item, failure.reason) for failure in self.result.failed]
+        return [Table("Images that could not be measured", ("image", "why"), rows)] if rows else []
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, as JSON has it; shares are 0 to 1, and null where there is nothing to count."""
+        """All of it, as JSON has it; fractions are 0 to 1, and null where there is nothing to count."""
         experiment, result, paper = self.bench.experiment, self.result, self.published
         names = experiment.vocabulary.names
         return {
             "benchmark": self.name,
             "title": experiment.benchmark.title,
             "source": experiment.benchmark.source,
-            "pictures": {
+            "images": {
                 "asked": result.wanted,
                 "measured": len(result.names),
-                "failed": {failure.name: failure.reason for failure in result.failed},
-                "in the benchmark": experiment.benchmark.pictures,
+                "failed": {failure.item: failure.reason for failure in result.failed},
+                "in the benchmark": experiment.benchmark.count,
             },
             "variants": {name: _figures(one) for name, one in result.variants.items()},
             "gains": {name: asdict(value) for name, value in self._gains.items()},
@@ -184,13 +169,13 @@ class Chapter:
             ],
             "mistakes": {
                 key: [
-                    {**asdict(one), "true": names[one.true], "named": names[one.named]}
+                    {**asdict(one), "target": names[one.target], "pred": names[one.pred]}
                     for one in largest_mistakes(variant.confusion, MISTAKES)
                 ]
                 for key, variant in result.variants.items()
             },
-            "by_picture": {
-                name: {key: float(one.by_picture[index]) for key, one in result.variants.items()}
+            "by_image": {
+                name: {key: float(one.by_image[index]) for key, one in result.variants.items()}
                 for index, name in enumerate(result.names)
             },
             "seconds": dict(result.seconds),
@@ -225,24 +210,17 @@ def _figures(one: VariantResult) -> dict[str, Any]:
 
 
 def constants_note(bench: Bench) -> str:
-    """For which tower the feedback's constants were chosen, and whether this is one."""
+    """For which models the constants of the paper's feedback were chosen, and whether this is one."""
+    chosen_for = "chosen in the paper for the cosines of"
     name = card_of(bench.segmenter.provenance()["model"]["name"])
-    is_clip = isinstance(bench.segmenter.reader.tower, ClipTower)
-    if name is not None and is_clip and not CARDS[name].is_bundled:
-        return "chosen in the paper for the cosines of CLIP, which this model is"
-    kind = "whether they suit this one" if is_clip else "this model is none, and whether they suit it"
-    return f"chosen in the paper for the cosines of OpenAI's and LAION's CLIP; {kind}, `feedseg sweep` tells"
-
-
-def card_of(source: str) -> str | None:
-    """The catalog's name of a model or proxy by where its weights come from."""
-    place = source.partition("@")[0]
-    return next((card.name for card in CARDS.values() if place in (card.name, card.repository)), None)
+    if name is not None and CARDS[name].title.startswith("CLIP"):
+        return f"{chosen_for} CLIP, which this model is"
+    return f"{chosen_for} OpenAI's and LAION's CLIP; whether they suit this model, `feedseg sweep` tells"
 
 
 def hardware(bench: Bench) -> dict[str, Any]:
     """The machine that the report was written on, and the versions of what computes."""
-    device = bench.segmenter.reader.tower.device
+    device = bench.segmenter.device
     return {
         "feedseg": version("feedseg"),
         "python": platform.python_version(),

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from huggingface_hub import constants
 
-from feedseg.apps.cli.console import complain, console, explained, facts, plain_table, show, write
+from feedseg.apps.cli.console import complain, console, facts, plain_table, show, write
+from feedseg.engine.outcomes import explain
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.vectors.compare import compare_folder
-from feedseg.segmenter import choose_device, choose_dtype
-from feedseg.vision.text.base import cache_folder
+from feedseg.vision.devices import choose_device, choose_dtype
+from feedseg.vision.text.cache import cache_folder
 from feedseg.weights.catalog import CARDS
 from feedseg.weights.checkpoint import cached_revision
 
@@ -62,7 +63,7 @@ def compare_with(folder: Path) -> int:
     except FeedsegError as error:
         broken = str(error)
     except Exception as error:
-        broken = f"{folder}: {explained(error)}"
+        broken = f"{folder}: {explain(error)}"
     if compared:
         show(screen, table)
     if broken:

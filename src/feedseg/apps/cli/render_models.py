@@ -1,4 +1,4 @@
-"""`feedseg models`: the models that have a short name, and which of them are on this machine."""
+"""`feedseg models` on the terminal: what can be chosen by name, and which models are on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from huggingface_hub import constants
 
 from feedseg.apps.cli.console import console, facts, plain_table, show, write
-from feedseg.settings import HOST_SETTINGS
+from feedseg.decode.refiners import REFINERS
+from feedseg.vision.feedback import FEEDBACKS
+from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, Card
 from feedseg.weights.checkpoint import cached_revision
 
@@ -36,12 +38,16 @@ def list_models(*, as_json: bool) -> None:
                 table.add_row(card.name, card.title, str(card.megabytes), card.licence, here)
         show(screen, table)
     table = plain_table("--host", "short side", "window", "stride")
-    for name, settings in HOST_SETTINGS.items():
+    for name in HOSTS.names():
+        settings = HOSTS.load(name).settings
         table.add_row(name, str(settings.short_side), str(settings.window), str(settings.stride))
     for column in table.columns[1:]:
         column.justify = "right"
     show(screen, table)
     rows = (
+        ("--feedback", ", ".join((*FEEDBACKS.names(), "none"))),
+        ("--refiner", ", ".join(REFINERS.names()) or "none that has a name yet"),
+        ("your own", "package.module:Name of a host, proxy, feedback or refiner"),
         ("default", f"{DEFAULT_MODEL} with {DEFAULT_PROXY}, host proxyclip"),
         ("others", "owner/name of a model on the hub, or a folder"),
         ("kept in", f"{constants.HF_HUB_CACHE} (HF_HOME)"),

@@ -1,4 +1,4 @@
-"""The pictures of a report: those that gain and lose most, the best and the worst, drawn anew."""
+"""The images of a report: those that gain and lose most, the best and the worst, drawn anew."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from feedseg.engine.outcomes import explain
 from feedseg.evaluation.datasets.masks import IGNORED
 from feedseg.evaluation.datasets.samples import Sample
+from feedseg.evaluation.experiment import CONTROL, NONE, Bench, variant_title, with_feedback
 from feedseg.evaluation.metrics.results import Result
-from feedseg.evaluation.run import FED_BACK, TITLES, WITHOUT, Bench, reason
 from feedseg.io import overlay as drawing
 
-EACH = 3  # pictures of every kind
-DRAWN = (WITHOUT, *FED_BACK)  # the variants that are shown
-WIDTH, QUALITY = 480, 76  # of a drawn picture in pixels; of the JPEG
+EACH = 3  # images of every kind
+WIDTH, QUALITY = 480, 76  # of a drawn image in pixels; of the JPEG
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A picture that is shown, and why; the mean IoU of its true classes without feedback and by the chosen variant."""
+    """An image that is shown, and why; the mean IoU of its target's classes without feedback and as shown."""
 
     name: str
     heading: str
@@ -33,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture's overlays, a title and a data URI each; or why there are none."""
+    """An image's overlays, a title and a data URI each; or why there are none."""
 
     choice: Choice
     panels: Sequence[tuple[str, str]]
@@ -41,16 +41,16 @@ class Drawn:
 
 
 def shown_variant(variants: Iterable[str]) -> str:
-    """The one that pictures and mistakes are chosen by: the first with feedback, or else the first of all."""
+    """The one that images and mistakes are chosen by: the first with feedback, or else the first of all."""
     names = list(variants)
-    return next((name for name in FED_BACK if name in names), names[0])
+    return next(iter(with_feedback(names)), names[0])
 
 
-def chosen_pictures(result: Result) -> list[Choice]:
-    """The largest gains and losses where both were measured, then the best and the worst; each picture once."""
+def chosen_images(result: Result) -> list[Choice]:
+    """The largest gains and losses where both were measured, then the best and the worst; each image once."""
     last = shown_variant(result.variants)
-    chosen = result.variants[last].by_picture
-    without = result.variants[WITHOUT].by_picture if WITHOUT in result.variants and last != WITHOUT else None
+    chosen = result.variants[last].by_image
+    without = result.variants[NONE].by_image if NONE in result.variants and last != NONE else None
     known = np.flatnonzero(~np.isnan(chosen))
     orders: list[tuple[str, np.ndarray]] = []
     if without is not None:
@@ -69,8 +69,8 @@ def chosen_pictures(result: Result) -> list[Choice]:
     return list(choices.values())
 
 
-def draw_pictures(bench: Bench, samples: Sequence[Sample], choices: Sequence[Choice]) -> list[Drawn]:
-    """Read and label the pictures once more, and draw truth and variants over them.
+def draw_images(bench: Bench, samples: Sequence[Sample], choices: Sequence[Choice]) -> list[Drawn]:
+    """Read and label the images once more, and draw target and variants over them.
 
     One that can no longer be read is never the end of the report.
     """
@@ -80,31 +80,31 @@ def draw_pictures(bench: Bench, samples: Sequence[Sample], choices: Sequence[Cho
         try:
             drawn.append(Drawn(choice, _panels(bench, by_name[choice.name])))
         except Exception as error:  # decoders are many, and so is what they raise
-            drawn.append(Drawn(choice, (), reason(error)))
+            drawn.append(Drawn(choice, (), explain(error)))
     return drawn
 
 
 def _panels(bench: Bench, sample: Sample) -> list[tuple[str, str]]:
     names, background = bench.experiment.vocabulary.names, bench.experiment.vocabulary.has_background
-    picture, truth = sample.read()
-    opened = bench.open(picture)
-    panels = [("truth", _encoded(truth_overlay(picture.pixels, truth, names, background)))]
+    image, target = sample.read()
+    encoded = bench.encode(image)
+    panels = [("target", _encoded(target_overlay(image.pixels, target, names, background)))]
     for variant in bench.experiment.variants:
-        if variant in DRAWN:
-            overlay = drawing.overlay(picture.pixels, bench.label(opened, variant), names, background)
-            panels.append((TITLES[variant], _encoded(overlay)))
+        if variant != CONTROL:
+            overlay = drawing.overlay(image.pixels, bench.label(encoded, variant), names, background)
+            panels.append((variant_title(variant), _encoded(overlay)))
     return panels
 
 
-def truth_overlay(picture: np.ndarray, truth: np.ndarray, names: Sequence[str], background: bool) -> Image.Image:
-    """The truth in the same colours as labels; what does not count is white, as if cut out."""
-    ignored = truth == IGNORED
-    shown = np.where(ignored[..., None], np.uint8(255), picture)
+def target_overlay(pixels: np.ndarray, target: np.ndarray, names: Sequence[str], background: bool) -> Image.Image:
+    """The target in the same colours as labels; what does not count is white, as if cut out."""
+    ignored = target == IGNORED
+    shown = np.where(ignored[..., None], np.uint8(255), pixels)
     if background:
-        return drawing.overlay(shown, np.where(ignored, 0, truth), names, background=True)
+        return drawing.overlay(shown, np.where(ignored, 0, target), names, background=True)
     if not ignored.any():
-        return drawing.overlay(shown, truth, names)
-    return drawing.overlay(shown, truth + 1, ("(does not count)", *names), background=True)
+        return drawing.overlay(shown, target, names)
+    return drawing.overlay(shown, target + 1, ("(does not count)", *names), background=True)
 
 
 def _encoded(image: Image.Image) -> str:
