@@ -27,7 +27,7 @@ from feedseg.evaluation.demo import (
 )
 from feedseg.evaluation.metrics.confusion import intersection_over_union
 from feedseg.io.files import write_atomically
-from feedseg.io.overlay import palette
+from feedseg.io.palette import palette
 from feedseg.vision.hosts import HOSTS
 
 SHOWN = 4  # so many scenes, the first ones, are on the sheet
