@@ -14,27 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from feedseg.apps.cli.run_demo import (
-    SHOWN,
-    SIZE,
-    WORDS,
-    Outcome,
-    compose,
-    draw_example,
-    judged,
-    mean_iou_of_what_is_there,
-    one_thread,
-)
 from PIL import Image
 from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
 
 from feedseg.apps.cli.main import main
+from feedseg.apps.cli.render_demo import SHOWN, compose, judged
 from feedseg.apps.cli.sheet import Entry, Panel, Sheet, draw_sheet, outlines, tinted
+from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 from feedseg.io.overlay import palette
 from feedseg.segmentation import Segmentation
-from feedseg.settings import HOST_SETTINGS
+from feedseg.vision.hosts import HOSTS
 
 COLOURS = palette(9, background=True)
 SEEDS = (3, 4)
@@ -112,7 +103,7 @@ def independent_score(truth: np.ndarray, labels: np.ndarray) -> float:
 
 def test_the_tables_figures_are_those_of_the_saved_labels(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in run.output.splitlines() if line.split()[:1]}
-    assert set(HOST_SETTINGS) <= set(rows)
+    assert set(HOSTS.names()) <= set(rows)
     truths = [run.labels(f"scene-{seed}.truth") for seed in SEEDS]
     of_reading = {
         reading: [run.labels(f"scene-{seed}.{reading}.labels") for seed in SEEDS] for reading in ("without", "with")
@@ -169,7 +160,7 @@ def test_what_it_suggests_can_be_run(run: Run, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--host", "dense"], "there is no host 'dense'; there are clip, maskclip"),
+        (["--host", "dense"], "there is no host 'dense'"),
         (["--scenes", "0"], "'--scenes'"),
         (["--scenes", "501"], "'--scenes'"),
         (["--seed", "-1"], "'--seed'"),
@@ -199,18 +190,18 @@ def test_one_vocabulary_names_patterns_and_counts_backgrounds_as_one() -> None:
     assert WORDS.background == BACKGROUNDS
 
 
-def perfect(seeds: range) -> tuple[list, tuple[Outcome, Outcome]]:
+def perfect(seeds: range) -> tuple[list, tuple[HostResult, HostResult]]:
     """Examples, and results that are all background without feedback and all right with it."""
     examples = [draw_example(seed) for seed in seeds]
     pair = []
     for right in (False, True):
-        labels = [example.truth if right else np.zeros_like(example.truth) for example in examples]
+        labels = [example.target if right else np.zeros_like(example.target) for example in examples]
         results = [
             Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.picture)
             for one, example in zip(labels, examples, strict=True)
         ]
-        counts = [confusion_matrix(example.truth, one, 9) for one, example in zip(labels, examples, strict=True)]
-        pair.append(Outcome(results, counts))
+        counts = [confusion_matrix(example.target, one, 9) for one, example in zip(labels, examples, strict=True)]
+        pair.append(HostResult(results, counts))
     return examples, (pair[0], pair[1])
 
 
@@ -220,7 +211,7 @@ def test_the_sheet_shows_the_first_scenes_and_measures_all() -> None:
     assert len(sheet.rows) == SHOWN == 4
     assert sheet.columns[0] == ("scene", "scenes 7 to 10: in order, not chosen")
     assert sheet.columns[3] == ("with feedback: 100.0", "mIoU in percent over 6 scenes")
-    everything = np.stack([example.truth for example in examples])
+    everything = np.stack([example.target for example in examples])
     before = independent_score(everything, np.zeros_like(everything))
     assert sheet.columns[2][0] == f"without feedback: {before:.1f}"
     assert "(naclip)" in " ".join(sheet.text)
@@ -254,9 +245,9 @@ def test_notes_give_every_true_class_its_iou_and_list_wrong_words_apart() -> Non
 
 def test_words_that_are_nowhere_true_do_not_count_by_themselves() -> None:
     confusion = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
-    assert mean_iou_of_what_is_there(confusion) == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert mean_iou_of_targets(confusion) == pytest.approx((3 / 4 + 4 / 5) / 2)
     confusion[0] = 2, 1, 1
-    assert mean_iou_of_what_is_there(confusion) == pytest.approx((2 / 4 + 4 / 5) / 2)
+    assert mean_iou_of_targets(confusion) == pytest.approx((2 / 4 + 4 / 5) / 2)
 
 
 def test_the_number_of_threads_is_given_back() -> None:
