@@ -61,3 +61,6 @@ class WithoutClasses(Scores):
             return super().best(rows)
         # what was the best here still is
         return torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(self._confidence[rows])
+
+
+REFINER = SmallAreas()
