@@ -32,16 +32,24 @@ def test_a_proxy_of_ones_own(own: str, model: Path, draw, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["settings"]["host"] == "proxyclip"
 
 
-def test_evaluate_takes_them_in_several_processes(own: str, dataset: Path, evaluate) -> None:
-    options = ("--host", f"{own}:Wide", "--protocol", "host", "--feedback", f"none,{own}:Sharp", "--limit", 2)
-    assert evaluate("--dataset", dataset, *options, "--shards", 2, "--out", "apart") == 0
-    assert evaluate("--dataset", dataset, *options, "--out", "here") == 0
-    assert journal_lines(Path("apart/mine")) == journal_lines(Path("here/mine"))
+def test_evaluate_takes_them_and_so_do_its_processes(own: str, dataset: Path, evaluate) -> None:
+    """Two processes go on where one has stopped, with a torn line, and come to the same integers."""
+    variants = f"none,paper,{own}:Sharp"
+    options = ("--dataset", dataset, "--host", f"{own}:Wide", "--protocol", "host", "--feedback", variants)
+    assert evaluate(*options, "--out", "here") == 0
     made_with = fingerprint("here")
     assert made_with["settings"]["host_class"] == f"{own}:Wide"
     variant = made_with["variants"][f"{own}:Sharp"]
     assert variant == variant | {"kind": f"{own}:Sharp", "sharpness": 5.0}
     assert f"with {own}:Sharp" in Path("here/report.html").read_text()
+
+    whole = Path("here/mine/images.jsonl").read_text().splitlines(keepends=True)
+    Path("apart/mine").mkdir(parents=True)
+    Path("apart/mine/images.jsonl").write_text("".join(whole[:2]) + whole[2][:40])
+    assert evaluate(*options, "--shards", 2, "--out", "apart") == 0
+    assert [path.name for path in Path("apart/mine").glob("*.jsonl")] == ["images.jsonl"]  # whoever has measured
+    assert journal_lines(Path("apart/mine")) == journal_lines(Path("here/mine"))
+    assert json.loads(Path("apart/report.json").read_text())["benchmarks"][0]["images"]["measured"] == 4
 
 
 def test_sweep_varies_their_constants(own: str, dataset: Path) -> None:

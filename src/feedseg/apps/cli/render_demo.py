@@ -13,7 +13,6 @@ from rich.text import Text
 
 from feedseg.apps.cli.console import console, facts, plain_table, progress, show, write
 from feedseg.apps.cli.render_segment import understood
-from feedseg.apps.cli.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.evaluation.demo import (
     FEEDBACKS,
     MODEL,
@@ -28,6 +27,7 @@ from feedseg.evaluation.demo import (
 from feedseg.evaluation.metrics.confusion import intersection_over_union
 from feedseg.io.files import write_atomically
 from feedseg.io.overlay import palette
+from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.vision.hosts import HOSTS
 
 SHOWN = 4  # so many scenes, the first ones, are on the sheet
