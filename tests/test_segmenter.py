@@ -349,7 +349,7 @@ def test_a_host_feedback_proxy_and_refiner_of_ones_own(clip, tmp_path, monkeypat
     by_object = load(clip, None, own.MeanOfLayers(), feedback=own.Nothing())(picture(), VOCABULARY)
     np.testing.assert_array_equal(by_object.confidence, result.confidence)
     plain = load(clip, None, own.MeanOfLayers, feedback="none")(picture(), VOCABULARY)
-    np.testing.assert_array_equal(plain.confidence, result.confidence)
+    np.testing.assert_allclose(plain.confidence, result.confidence, atol=1e-6)
     refined = by_name(picture(), VOCABULARY, refiners=["own_parts:FirstClassOnly"])
     assert not refined.labels.any()
     assert refined.settings["refiners"] == [{"kind": "FirstClassOnly"}]
@@ -477,7 +477,7 @@ def test_a_name_of_the_catalog_can_be_pinned():
         (picture(), {"cat", "dog"}, "words are a Vocabulary, a list of classes or a line of text, not set"),
         (None, VOCABULARY, "not NoneType"),
         (7, VOCABULARY, "not int"),
-        (np.stack([picture(), picture()]), VOCABULARY, "several pictures go in as a list"),
+        (np.stack([picture(), picture()]), VOCABULARY, "several images go in as a list"),
     ],
 )
 def test_other_things_than_pictures_and_words_are_refused(clip, pictures, vocabulary, message):

@@ -11,7 +11,7 @@ import numpy as np
 from feedseg import Segmenter, Vocabulary
 from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.vision.hosts.attention import HOSTS
+from feedseg.vision.hosts import HOSTS
 
 FILE = Path(__file__).with_name("mini_miou.json")
 SPLIT, SCENES, SIZE = 15, 24, 112
@@ -34,5 +34,5 @@ def measure(host: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({host: measure(host) for host in HOSTS}, indent=1) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps({host: measure(host) for host in HOSTS.names()}, indent=1) + "\n", encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))
