@@ -75,7 +75,7 @@ def test_the_folder_has_the_sheet_and_every_scene_with_its_results(run: Run) -> 
 def test_scene_and_truth_are_the_generators(run: Run) -> None:
     for seed in SEEDS:
         scene = draw_scene(seed, SIZE, (2, 3))
-        np.testing.assert_array_equal(np.array(Image.open(run.folder / f"scene-{seed}.png")), scene.picture)
+        np.testing.assert_array_equal(np.array(Image.open(run.folder / f"scene-{seed}.png")), scene.image)
         truth = run.labels(f"scene-{seed}.truth")
         for label, thing in enumerate(scene.things, start=1):
             assert set(truth[scene.labels == label]) <= {1 + PATTERNS.index(thing.pattern)}
@@ -127,7 +127,7 @@ def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
     height, width = SIZE
     tops = []
     for seed in SEEDS:
-        scene = draw_scene(seed, SIZE, (2, 3)).picture
+        scene = draw_scene(seed, SIZE, (2, 3)).image
         first = scene[0]
         y, x = next(
             (y, x)
@@ -197,7 +197,7 @@ def perfect(seeds: range) -> tuple[list, tuple[HostResult, HostResult]]:
     for right in (False, True):
         labels = [example.target if right else np.zeros_like(example.target) for example in examples]
         results = [
-            Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.picture)
+            Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.image)
             for one, example in zip(labels, examples, strict=True)
         ]
         counts = [confusion_matrix(example.target, one, 9) for one, example in zip(labels, examples, strict=True)]

@@ -267,7 +267,7 @@ def test_scenes_are_those_that_are_reported(monkeypatch):
     assert benchmark.vocabulary() == task.vocabulary
     scene = evaluate.draw_scene(np.random.default_rng((SEED, 3)), SIZE, (2, 4), HELD_OUT)
     image, truth = find_samples(benchmark, None)[3].read()
-    assert np.array_equal(image.pixels, scene.picture)
+    assert np.array_equal(image.pixels, scene.image)
     assert np.array_equal(truth, task.truth(scene))
 
 
