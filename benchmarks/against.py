@@ -75,7 +75,9 @@ def worker(source: Path, case: Path, feedback: str, threads: int) -> Iterator[Wo
     """A worker that has loaded its model and answered one call."""
     command = [sys.executable, str(WORKER), str(source), str(case), "--feedback", feedback, "--threads", str(threads)]
     environment = os.environ | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": str(threads)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             one = Worker(process)
             one.ask()
