@@ -1,8 +1,9 @@
-"""Open-vocabulary segmentation without training: a picture and a few words in, every pixel named.
+"""Open-vocabulary segmentation without training: an image and a few words in, a class for every pixel out.
 
 The public names are imported when first used, so that `import feedseg` is quick.
 """
 
+import warnings
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -10,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from feedseg.errors import FeedsegError
     from feedseg.segmentation import Segmentation
-    from feedseg.segmenter import Segmenter
+    from feedseg.segmenter import EncodedImage, Segmenter
     from feedseg.settings import Settings
-    from feedseg.vision.feedback.base import FeedbackAttention
     from feedseg.vision.feedback.calibrated import CalibratedFeedback
+    from feedseg.vision.feedback.fsa import FSAFeedback
     from feedseg.vocabulary import Vocabulary
 
 __version__: str
 
 __all__ = [
     "CalibratedFeedback",
-    "FeedbackAttention",
+    "EncodedImage",
+    "FSAFeedback",
     "FeedsegError",
     "Segmentation",
     "Segmenter",
@@ -28,20 +30,25 @@ __all__ = [
     "Vocabulary",
 ]
 
-_HOMES = {
+_MODULES = {
     "CalibratedFeedback": "feedseg.vision.feedback.calibrated",
-    "FeedbackAttention": "feedseg.vision.feedback.base",
+    "EncodedImage": "feedseg.segmenter",
+    "FSAFeedback": "feedseg.vision.feedback.fsa",
     "FeedsegError": "feedseg.errors",
     "Segmentation": "feedseg.segmentation",
     "Segmenter": "feedseg.segmenter",
     "Settings": "feedseg.settings",
     "Vocabulary": "feedseg.vocabulary",
 }
+_RENAMED = {"FeedbackAttention": "FSAFeedback"}  # in version 0.3; the old names go in 0.4
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return version("feedseg")
-    if name not in _HOMES:
+    if name in _RENAMED:
+        warnings.warn(f"feedseg.{name} is now feedseg.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
+    if name not in _MODULES:
         raise AttributeError(f"module 'feedseg' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""How pictures are cut and scored: the hosts' own protocols, as data."""
+"""How images are cut and scored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 Sides = tuple[int, int]  # height, width
-# How a picture is cut: as the host's protocol has it, or by `Settings.fast`.
+# How a image is cut: as the host's protocol has it, or by `Settings.fast`.
 SPEEDS = ("protocol", "fast")
-FEEDBACKS = ("paper", "calibrated", "none")
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 
 
@@ -16,11 +15,11 @@ LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 class Settings:
     """Sizes in pixels. `window` and `stride` are one number for both sides or (height, width).
 
-    Without a window the whole picture goes through at once, each side rounded to whole patches. Without a stride
-    windows do not overlap: as few of them as cover the picture lie side by side, none larger than `window`.
+    Without a window the whole image goes through at once, each side rounded to whole patches. Without a stride
+    windows do not overlap: as few of them as cover the image lie side by side, none larger than `window`.
     """
 
-    short_side: int = 336  # the picture is resized to it, keeping its shape
+    short_side: int = 336  # the image is resized to it, keeping its shape
     max_long_side: int = 2048  # unless its long side would exceed this
     window: int | Sides | None = 336
     stride: int | Sides | None = 112
@@ -28,7 +27,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.short_side < 1 or self.max_long_side < 1:
-            raise ValueError("the picture's sides are at least one pixel")
+            raise ValueError("the image's sides are at least one pixel")
         if not (self.logit_scale > 0 and isfinite(self.logit_scale)):
             raise ValueError(f"the logit scale is a positive number, not {self.logit_scale}")
         if self.window is not None:
@@ -44,7 +43,7 @@ class Settings:
     def window_sides(self) -> Sides:
         """Height and width of a window."""
         if self.window is None:
-            raise ValueError("the whole picture is one window")
+            raise ValueError("the whole image is one window")
         return (self.window, self.window) if isinstance(self.window, int) else self.window
 
     @property
@@ -53,10 +52,10 @@ class Settings:
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
 
     def fast(self) -> Settings:
-        """The same, but every part of the picture goes through once.
+        """The same, but every part of the image goes through once.
 
-        Windows of up to twice the short side, at most 896 pixels, do not overlap, so most pictures are one window as
-        they are, and a panorama is a few. Without windows nothing changes: the whole picture goes through at once
+        Windows of up to twice the short side, at most 896 pixels, do not overlap, so most images are one window as
+        they are, and a panorama is a few. Without windows nothing changes: the whole image goes through at once
         already.
         """
         if self.window is None:
@@ -65,13 +64,5 @@ class Settings:
         return replace(self, window=side, stride=None)
 
 
-HOST_SETTINGS: dict[str, Settings] = {
-    "clip": Settings(),
-    "maskclip": Settings(),
-    "sclip": Settings(window=224, stride=112),
-    "clearclip": Settings(short_side=448, window=448, stride=224, logit_scale=50.0),
-    "naclip": Settings(window=224, stride=112),
-    "proxyclip": Settings(),
-}
-# Towers that were aligned on whole pictures, not on CLIP's squares.
-WHOLE_PICTURE = Settings(window=None)
+# For towers that were aligned on whole images, not on CLIP's squares.
+WHOLE_IMAGE = Settings(window=None)

@@ -16,10 +16,9 @@ commas stand for the line ends: ``cat; kitten, sofa; couch``. Neither separator 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
@@ -30,16 +29,9 @@ DIRECTIVES = ("background", "threshold", "template")
 Words = tuple[str, ...]
 
 
-@lru_cache(maxsize=1)
-def default_templates() -> tuple[str, ...]:
-    """The 80 prompt templates of CLIP's ImageNet protocol (Radford et al., 2021), which the benchmarks use."""
-    text = files("feedseg").joinpath("vision/text/templates.txt").read_text(encoding="utf-8")
-    return tuple(text.splitlines())
-
-
 @dataclass(frozen=True, init=False)
 class Vocabulary:
-    """What a picture is asked for.
+    """What an image is asked for.
 
     Args:
         classes: each a name, ``"name; synonym"`` or a sequence of words, the first of which is the name.
@@ -145,6 +137,19 @@ class Vocabulary:
     def query_to_class(self) -> tuple[int, ...]:
         """The label of every query."""
         return tuple(label for label, words in enumerate(self.words) for _ in words)
+
+    @classmethod
+    def of(cls, words: Vocabulary | str | Iterable[str | Iterable[str]]) -> Vocabulary:
+        """A vocabulary as it is, a list of classes, or one line of text as `parse_line` takes it."""
+        if isinstance(words, Vocabulary):
+            return words
+        if isinstance(words, str):
+            return cls.parse_line(words)
+        if isinstance(words, (Set, Mapping)) or not isinstance(words, Iterable):
+            raise FeedsegError(
+                f"words are a Vocabulary, a list of classes or a line of text, not {type(words).__name__}"
+            )
+        return cls(words)
 
     @classmethod
     def parse_line(

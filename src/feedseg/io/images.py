@@ -104,3 +104,8 @@ def resized(picture: Picture, size: tuple[int, int]) -> Tensor:
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
+
+
+RgbImage = Picture
+ImageLike = PictureLike
+read_image = read_picture

@@ -1,200 +1,153 @@
-"""Reading windows with a host: everything about a picture that does not depend on the words, and then the words.
+"""Windows through the tower, the proxy and the host: all that does not depend on the words, and then the words.
 
-Shapes: B windows, N patches on the host's grid (h, w), M values (N and the leading tokens that the host keeps), D the
-tower's width, E the joint embedding's size, C queries.
+Shapes: B windows of one height and width, N patches on the host's grid (h, w), D the tower's width, E the joint
+embedding's size, C queries.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import lcm
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
-from feedseg.vision.feedback.base import Feedback, LastAttention, Rereading
-from feedseg.vision.hosts.attention import Host
+from feedseg.settings import Settings
+from feedseg.vision.feedback.base import AffinityFeedback, Feedback
+from feedseg.vision.hosts.base import Host, Readout
+from feedseg.vision.ops import normalised
 from feedseg.vision.proxies.base import Proxy
-from feedseg.vision.towers.base import OpenBlock, Tower, normalised
+from feedseg.vision.towers.base import VisionTower
+from feedseg.vision.windows import Placement, Window, cut, padded_to_multiple
 
 
 @dataclass(frozen=True)
-class _HostInputs:
-    """A block's tokens as a host sees them: without the leading tokens where the host leaves them out."""
-
-    block: OpenBlock
-    sees_prefix: bool
-    proxy_features: Tensor | None
-
-    @property
-    def prefix(self) -> int:
-        return self.block.prefix if self.sees_prefix else 0
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        return self.block.grid
-
-    @property
-    def skipped(self) -> int:
-        return self.block.prefix - self.prefix
-
-    @property
-    def query(self) -> Tensor:
-        return self.block.query[:, :, self.skipped :]
-
-    @property
-    def key(self) -> Tensor:
-        return self.block.key[:, :, self.skipped :]
-
-    @property
-    def features(self) -> Tensor:
-        if self.proxy_features is None:
-            raise ValueError("this host needs a proxy")
-        return self.proxy_features
-
-
-@dataclass(frozen=True)
-class _OpenedWindow:
-    """One window: its tower's last attention, and how patches are read from it. B is 1."""
-
-    tower: Tower
-    last: LastAttention
-    residual: Tensor | None  # (1, N, D) where the host keeps it
-
-    def read(self, attended: Tensor) -> Tensor:
-        return self.tower.read(attended, self.residual)
-
-    @cached_property
-    def first(self) -> Tensor:
-        """The host's own patch embeddings before normalisation, (1, N, E), fp32."""
-        return self.read(self.last.attended)
-
-    @cached_property
-    def uniform(self) -> Tensor:
-        """What every patch reads when it attends to all values alike, before normalisation, fp32.
-
-        (1, N, E), or (1, 1, E) without residual, where all patches agree.
-        """
-        mean = self.last.uniform
-        return self.read(mean if self.residual is None else mean.expand_as(self.residual))
-
-    @property
-    def units(self) -> tuple[Tensor, Tensor]:
-        """Both readings at unit length."""
-        return normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
-
-    def embeddings(self, text: Tensor, feedback: Rereading) -> Tensor:
-        return feedback.reread(self.last, *self.units, text, self.read)
-
-    def correspondence(self, text: Tensor, feedback: Feedback) -> Tensor:
-        return feedback.correspondence(self.last, feedback.isolate(*self.units, text))(slice(None))
-
-
-class Reading:
-    """Windows of one shape, opened: what can be asked for any words without running the vision tower again.
-
-    From here on windows go one at a time: products over a batch are rounded differently from those over one window, and
-    the pruning would turn that into other neighbours. So only what the tower rounds differently is left.
-    """
-
-    def __init__(
-        self,
-        tower: Tower,
-        attention: Tensor | None,
-        values: Tensor,
-        residual: Tensor | None,
-        grid: tuple[int, int],
-        row_sum: float,
-    ) -> None:
-        """`attention` is None, (B, N, M) or (B, H, N, M); `values` (B, M, D); `residual` None or (B, N, D)."""
-        self.grid = grid
-        prefix = values.shape[1] - grid[0] * grid[1]  # values that lead the patches' are no patches
-        self._windows = []
-        for index in range(len(values)):
-            window = slice(index, index + 1)
-            weights = None if attention is None else attention[window]
-            last = LastAttention(weights, values[window], prefix, row_sum, grid)
-            self._windows.append(_OpenedWindow(tower, last, None if residual is None else residual[window]))
-
-    @property
-    def first(self) -> Tensor:
-        """The host's own patch embeddings before normalisation, (B, N, E), fp32."""
-        return torch.cat([window.first for window in self._windows])
-
-    @torch.inference_mode()
-    def embeddings(self, text: Tensor, feedback: Rereading | None) -> Tensor:
-        """The patch embeddings for queries (C, E), with feedback unless it is None: (B, N, E), fp32, not normalised."""
-        if feedback is None:
-            return self.first
-        return torch.cat([window.embeddings(text, feedback) for window in self._windows])
-
-    @torch.inference_mode()
-    def correspondences(self, text: Tensor, feedback: Feedback) -> Tensor:
-        """F of the first pass, whole, to look at: which patches each patch is read with, (B, N, N), fp32."""
-        return torch.cat([window.correspondence(text, feedback) for window in self._windows])
-
-    @torch.inference_mode()
-    def logits(self, text: Tensor, feedback: Rereading | None) -> Tensor:
-        """Cosines of patches and queries on the host's grid: (B, C, h, w), fp32."""
-        embeddings = normalize(self.embeddings(text, feedback), dim=-1)
-        cosines = text.float() @ embeddings.transpose(1, 2)
-        return cosines.unflatten(-1, self.grid)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A tower with a host: opens normalised windows.
+class WindowEncoder:
+    """A tower with a host and, if the host uses one, a proxy.
 
     `class_token` and `residual` are None for what the host published and the tower was aligned with; see `Host` and
-    `Tower.reads_residual`.
+    `VisionTower`.
     """
 
-    tower: Tower
+    tower: VisionTower
     host: Host
     proxy: Proxy | None = None
     class_token: bool | None = None
     residual: bool | None = None
 
     @property
+    def multiple(self) -> int:
+        """What the sides of a window must be a multiple of, in pixels."""
+        return lcm(self.tower.patch_size, self.proxy.patch_size if self.proxy else 1)
+
+    @property
     def sees_class_token(self) -> bool:
-        if self.class_token is None:
-            return self.host.sees_class_token
-        return self.class_token and self.host.sees_class_token
+        wanted = self.tower.reads_class_token if self.class_token is None else self.class_token
+        return wanted and self.host.sees_class_token
 
     @property
     def keeps_residual(self) -> bool:
-        if self.residual is None:
-            return self.host.keeps_residual and self.tower.reads_residual
-        return self.residual
+        return self.host.keeps_residual and self.tower.reads_residual if self.residual is None else self.residual
 
     @torch.inference_mode()
-    def open(self, windows: Tensor) -> Reading:
-        """Run the tower and the proxy on RGB windows in [0, 1], (B, 3, height, width), sides in whole patches."""
-        block = self.tower.open(normalised(windows, self.tower.mean, self.tower.std))
+    def __call__(self, pixels: Tensor) -> list[EncodedWindow]:
+        """Encode RGB windows in [0, 1], (B, 3, height, width), sides multiples of `multiple`; one result a window.
+
+        Behind tower and proxy windows go one at a time: products over a batch are rounded differently from those over
+        one window, and pruning would turn that into other neighbours.
+        """
+        tower = self.tower
+        output = tower.encode(normalised(pixels, tower.mean, tower.std), self.host.taps)
+        output = replace(output, skipped=0 if self.sees_class_token else tower.prefix)
         features = None
         if self.proxy is not None:
-            features = self.proxy(windows, self.tower, block).to(block.tokens.dtype)
-        return self.read(block, features)
+            features = self.proxy(pixels, output).to(tower.dtype)
+        return [
+            EncodedWindow(
+                self.host.read_out(one, None if features is None else features[index : index + 1], self.keeps_residual)
+            )
+            for index, one in enumerate(output.windows())
+        ]
+
+    def encode_images(
+        self, images: Sequence[Tensor], settings: Settings, batch_size: int
+    ) -> Iterator[tuple[int, Placement | None, EncodedWindow]]:
+        """Every window of images at their working sizes, RGB in [0, 1], (3, height, width): see `cut`.
+
+        Windows of one shape go through the tower in batches, whichever image they are of; one batch is held at a time.
+
+        Returns:
+            the image's index, where the window belongs (None for the whole image), and the window.
+        """
+        by_shape: dict[tuple[int, int], list[tuple[int, Window]]] = {}
+        for index, pixels in enumerate(images):
+            for window in cut((pixels.shape[-2], pixels.shape[-1]), settings):
+                by_shape.setdefault((window.height, window.width), []).append((index, window))
+        for members in by_shape.values():
+            for start in range(0, len(members), batch_size):
+                batch, placements = [], []
+                for index, window in members[start : start + batch_size]:
+                    padded, inside = padded_to_multiple(images[index][:, window.rows, window.columns], self.multiple)
+                    sides = (padded.shape[-2], padded.shape[-1])
+                    placement = None if settings.window is None else Placement(window, inside, sides)
+                    batch.append(padded)
+                    placements.append((index, placement))
+                encoded = deque(self(torch.stack(batch).to(self.tower.device)))
+                for index, placement in placements:
+                    yield index, placement, encoded.popleft()
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWindow:
+    """One window that can be asked for any words without running the tower again."""
+
+    readout: Readout
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches."""
+        grid = self.readout.attention.grid
+        assert grid is not None
+        return grid
+
+    @cached_property
+    @torch.inference_mode()
+    def first(self) -> Tensor:
+        """The host's own patch embeddings before normalisation, (1, N, E), fp32."""
+        return self.readout.project(self.readout.attention.attended)
+
+    @cached_property
+    @torch.inference_mode()
+    def uniform(self) -> Tensor:
+        """What every patch would be if it attended to all values alike, before normalisation, fp32.
+
+        (1, N, E), or (1, 1, E) where all patches agree.
+        """
+        attention = self.readout.attention
+        rows = attention.patch_values.shape[1] if self.readout.depends_on_patch else 1
+        return self.readout.project(attention.uniform.expand(-1, rows, -1))
 
     @torch.inference_mode()
-    def read(self, block: OpenBlock, features: Tensor | None = None) -> Reading:
-        """The same from an opened block and the proxy's features (B, C, h, w)."""
-        inputs = _HostInputs(block, self.sees_class_token, features)
-        attention = self.host.attention(inputs)
-        values = block.value.transpose(1, 2).flatten(2)[:, inputs.skipped :]
-        residual = block.tokens[:, block.prefix :] if self.keeps_residual else None
-        grid = block.grid
-        if features is not None:
-            grid = (features.shape[-2], features.shape[-1])
-            values = resized_tokens(values, block.grid, grid)
-            residual = None if residual is None else resized_tokens(residual, block.grid, grid)
-        return Reading(self.tower, attention, values, residual, grid, self.host.row_sum)
+    def embeddings(self, text: Tensor, feedback: Feedback | None) -> Tensor:
+        """The patch embeddings for queries (C, E), with feedback unless it is None: (1, N, E), fp32, not normalised."""
+        if feedback is None:
+            return self.first
+        first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
+        return feedback.embed(self.readout.attention, first, uniform, text, self.readout.project)
 
+    @torch.inference_mode()
+    def affinity(self, text: Tensor, feedback: AffinityFeedback) -> Tensor:
+        """F of the first pass, whole, to look at: which patches each patch is read with, (N, N), fp32."""
+        first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
+        isolated = feedback.isolate(first, uniform, text)
+        return feedback.affinity(self.readout.attention, isolated)(slice(None))[0]
 
-def resized_tokens(tokens: Tensor, grid: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Patch tokens resized bilinearly from one grid to another: (B, h·w, D) to (B, h'·w', D)."""
-    if grid == target:
-        return tokens
-    picture = tokens.transpose(1, 2).unflatten(-1, grid)
-    return interpolate(picture, size=target, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+    @torch.inference_mode()
+    def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
+        """Cosines of patches and queries on the host's grid: (C, h, w), fp32."""
+        embeddings = normalize(self.embeddings(text, feedback), dim=-1)
+        return (text.float() @ embeddings[0].T).unflatten(-1, self.grid)

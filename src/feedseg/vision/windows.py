@@ -1,21 +1,18 @@
-"""Cutting a picture into overlapping windows, padding them to whole patches, and stitching their logits row by row."""
+"""Cutting an image into windows, and padding these to whole patches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
 
-import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import pad
 
-from feedseg.settings import Sides
+from feedseg.settings import Settings, Sides
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of the picture, in pixels."""
+    """A rectangle of an image, in pixels."""
 
     top: int
     left: int
@@ -32,7 +29,7 @@ class Window:
 
 
 def starts(length: int, window: int, stride: int | None) -> list[tuple[int, int]]:
-    """Start and size of the windows along one side: steps of `stride`, the last one moved back inside the picture.
+    """Start and size of the windows along one side: steps of `stride`, the last one moved back inside the image.
 
     Without a stride as few as cover it, of one size, which overlap by no more than rounding up makes them.
     """
@@ -44,14 +41,21 @@ def starts(length: int, window: int, stride: int | None) -> list[tuple[int, int]
     return [(min(step * stride, length - size), size) for step in range(count)]
 
 
-def place_windows(picture: Sides, window: Sides, stride: Sides | None) -> list[Window]:
-    """The windows that cover a picture, row by row; a picture smaller than the window gets a smaller one."""
+def place_windows(image: Sides, window: Sides, stride: Sides | None) -> list[Window]:
+    """The windows that cover an image, row by row; an image smaller than the window gets a smaller one."""
     vertical, horizontal = (None, None) if stride is None else stride
     return [
         Window(top, left, height, width)
-        for top, height in starts(picture[0], window[0], vertical)
-        for left, width in starts(picture[1], window[1], horizontal)
+        for top, height in starts(image[0], window[0], vertical)
+        for left, width in starts(image[1], window[1], horizontal)
     ]
+
+
+def cut(size: Sides, settings: Settings) -> list[Window]:
+    """The windows of an image of a working size; the whole of it where the settings have no window."""
+    if settings.window is None:
+        return [Window(0, 0, *size)]
+    return place_windows(size, settings.window_sides, settings.stride_sides)
 
 
 def padded_to_multiple(window: Tensor, multiple: int) -> tuple[Tensor, Window]:
@@ -68,72 +72,12 @@ def padded_to_multiple(window: Tensor, multiple: int) -> tuple[Tensor, Window]:
 
 
 @dataclass(frozen=True)
-class RowPair:
-    """The two rows that a row of a resized picture lies between, and how near it is to the lower one, 0 to 1."""
+class Placement:
+    """Where a window's logits belong: resized to `sides` they cover the padded window, whose part `inside` is `window`.
 
-    upper: int
-    lower: int
-    weight: float
-
-
-def row_pairs(source: int, target: int) -> list[RowPair]:
-    """For each of `target` rows the pair among `source` rows that bilinear resizing blends, pixels taken as areas."""
-    pairs = []
-    for row in range(target):
-        place = max((row + 0.5) * source / target - 0.5, 0.0)
-        upper = min(floor(place), source - 1)
-        pairs.append(RowPair(upper, min(upper + 1, source - 1), place - upper))
-    return pairs
-
-
-def widened(rows: Tensor, width: int) -> Tensor:
-    """Rows (C, rows, w) resized linearly to a width: (C, rows, width)."""
-    wide = interpolate(rows.flatten(0, 1)[None], size=width, mode="linear", align_corners=False)[0]
-    return wide.unflatten(0, rows.shape[:2])
-
-
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """A window's logits (C, h, w) on the host's grid, and where they belong.
-
-    Resized to `sides` they cover the padded window, in which `inside` is the part that lies at `window`.
+    All in pixels of the image at its working size.
     """
 
-    logits: Tensor
-    sides: Sides
-    inside: Window
     window: Window
-
-
-class Mosaic:
-    """The mean of the windows' logits over one picture, (C, height, width), of which rows are computed when asked for.
-
-    The logits stay on the host's grid, so that no picture holds all classes at the size that its windows were cut from.
-    Every row is the same to the last bit whichever rows are computed with it.
-    """
-
-    def __init__(self, size: Sides, tiles: Sequence[Tile]) -> None:
-        """`tiles` cover the picture of `size`; where they overlap they are added in their order."""
-        self.tiles = tiles
-        self.shape = (len(tiles[0].logits), *size)
-        self.device = tiles[0].logits.device
-
-    def rows(self, start: int, stop: int) -> Tensor:
-        """Some rows of the mean, (C, stop - start, width), fp32."""
-        queries, _, width = self.shape
-        total = torch.zeros(queries, stop - start, width, device=self.device)
-        count = torch.zeros(stop - start, width, device=self.device)
-        for tile in self.tiles:
-            window, inside = tile.window, tile.inside
-            first, last = max(start, window.top), min(stop, window.top + window.height)
-            if first >= last:
-                continue
-            shift = inside.top - window.top
-            pairs = row_pairs(tile.logits.shape[1], tile.sides[0])[first + shift : last + shift]
-            above = pairs[0].upper
-            wide = widened(tile.logits[:, above : pairs[-1].lower + 1], tile.sides[1])[:, :, inside.columns]
-            for row, pair in enumerate(pairs, first - start):
-                blend = torch.lerp(wide[:, pair.upper - above], wide[:, pair.lower - above], pair.weight)
-                total[:, row, window.columns] += blend
-            count[first - start : last - start, window.columns] += 1
-        return total.div_(count)
+    inside: Window
+    sides: Sides

@@ -120,8 +120,3 @@ def repository_of(source: str | Path, kind: str) -> str | Path:
 
 DEFAULT_MODEL = "vit-b-16"
 DEFAULT_PROXY = "dino-b8"  # beside a CLIP tower
-
-# The feedback's sharpness λ where it is not the paper's usual 3.0: by the tower's width (1280 is ViT-H), by the proxy's
-# kind. Where both apply the proxy's counts.
-SHARPNESS_BY_WIDTH = {1280: 2.3}
-SHARPNESS_BY_PROXY = {"vit_mae": 4.5}

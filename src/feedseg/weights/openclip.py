@@ -8,6 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from feedseg.errors import FeedsegError
+from feedseg.weights.checkpoint import Checkpoint
+
+OPENCLIP_CONFIG = "open_clip_config.json"
 
 # What a configuration may set without changing the architecture that is translated here.
 _MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"}
@@ -149,3 +152,10 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
         }
     except (KeyError, TypeError) as error:
         raise FeedsegError(f"{source}: open_clip_config.json lacks {error}") from error
+
+
+def is_openclip(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is read in OpenCLIP's layout; where it has both, the weights that were found decide."""
+    if not (checkpoint.folder / OPENCLIP_CONFIG).is_file():
+        return False
+    return not (checkpoint.folder / "config.json").is_file() or checkpoint.weights[0].name.startswith("open_clip")

@@ -12,28 +12,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from feedseg.decode.labels import label_pixels, resized_rows
+from feedseg.decode.labels import label_image
+from feedseg.decode.logits import LogitsBuffer
+from feedseg.decode.scores import ClassScores
 from feedseg.errors import FeedsegError
-from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
-from feedseg.vision.encode import Reader
+from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.feedback.affinity import divergences, prune, similarities
-from feedseg.vision.feedback.base import FeedbackAttention
-from feedseg.vision.hosts.attention import HOSTS, Host, self_self_attention
-from feedseg.vision.model import CLIP_MEAN, CLIP_STD, Model
+from feedseg.vision.feedback.fsa import FSAFeedback
+from feedseg.vision.hosts import HOSTS
+from feedseg.vision.hosts.attention import self_self_attention
+from feedseg.vision.hosts.base import Host
+from feedseg.vision.ops import normalised
 from feedseg.vision.proxies.base import IMAGENET_MEAN, IMAGENET_STD, FunctionProxy
-from feedseg.vision.text.base import TextBank
-from feedseg.vision.towers.base import ClipTower, normalised
-from feedseg.vocabulary import Vocabulary
+from feedseg.vision.towers.base import TowerOutput
+from feedseg.vision.towers.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from feedseg.weights.modules import build_module
 from feedseg.weights.openclip import translated_vision_weights
 
 ABSOLUTE = RELATIVE = 1e-4
 LABELS_AGREE = 0.999
 OUTPUTS = ("out.", "step.", "logits.", "labels.")
-# hosts as the vectors call them; softmax(k kᵀ/√d) is NACLIP without its Gaussian
-_KK = Host("kk", lambda block: self_self_attention(block.key, block.prefix), False, 1.0, True, False, "")
-_NAMED_HOSTS: dict[str, Host] = {**HOSTS, "vanilla": HOSTS["clip"], "kk": _KK}
+
+
+@dataclass(frozen=True)
+class KeyKey(Host):
+    """softmax(k kᵀ / √d): NACLIP without its Gaussian."""
+
+    name = "kk"
+
+    def attention(self, output: TowerOutput, features: Tensor | None) -> Tensor:
+        return self_self_attention(output.last.key, output.last.prefix)
+
+
+def _hosts() -> dict[str, Host]:
+    """The hosts without proxy, as the vectors call them."""
+    hosts = {name: HOSTS.load(name) for name in HOSTS.names()}
+    named = hosts | {"vanilla": hosts["clip"], "kk": KeyKey()}
+    return {name: host for name, host in named.items() if not host.uses_proxy}
 
 
 @dataclass(frozen=True)
@@ -158,17 +174,22 @@ def vector_tower(file: VectorFile) -> ClipTower:
     return ClipTower(module.vision_model, projection, CLIP_MEAN, CLIP_STD)
 
 
+def _pixels(image: Tensor) -> Tensor:
+    """RGB in [0, 1] from a normalised image: (…, 3, height, width)."""
+    return image * torch.tensor(CLIP_STD)[:, None, None] + torch.tensor(CLIP_MEAN)[:, None, None]
+
+
 def _feedback_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Callable[[], Tensor]]:
-    tower = vector_tower(tower_file)
-    tensors = file.tensors
-    feedback = FeedbackAttention(sharpness=float(file.metadata["lam"]))
-    block = tower.open(tensors["image"])
-    host = Reader(tower, HOSTS["proxyclip"]).read(block, tensors["proxy"])
-    plain = Reader(tower, HOSTS["clip"], residual=True).read(block)
+    tower, tensors = vector_tower(tower_file), file.tensors
+    text, pixels = tensors["text"], _pixels(tensors["image"])
+    feedback = FSAFeedback(sharpness=float(file.metadata["lam"]))
+    proxy = FunctionProxy(lambda _: tensors["proxy"])
+    (host,) = WindowEncoder(tower, HOSTS.load("proxyclip"), proxy)(pixels)
+    (plain,) = WindowEncoder(tower, HOSTS.load("clip"), residual=True)(pixels)
     values: dict[str, Callable[[], Tensor]] = {
-        "out.plain": lambda: plain.embeddings(tensors["text"], None),
-        "out.proxyclip": lambda: host.embeddings(tensors["text"], None),
-        "out.proxyclip_fsa": lambda: host.embeddings(tensors["text"], feedback),
+        "out.plain": lambda: plain.embeddings(text, None),
+        "out.proxyclip": lambda: host.embeddings(text, None),
+        "out.proxyclip_fsa": lambda: host.embeddings(text, feedback),
         "step.kl": lambda: divergences(tensors["step.probs"].log()),
         "step.similarity": lambda: similarities(divergences(tensors["step.probs"].log())),
     }
@@ -180,15 +201,12 @@ def _feedback_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Call
 
 
 def _base_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Callable[[], Tensor]]:
-    tower = vector_tower(tower_file)
-    block = tower.open(tower_file.tensors["image"])
+    tower, pixels = vector_tower(tower_file), _pixels(tower_file.tensors["image"])
     values: dict[str, Callable[[], Tensor]] = {}
-    for name, host in _NAMED_HOSTS.items():
-        if host.uses_proxy:
-            continue
+    for name, host in _hosts().items():
         for label, residual in (("residual", True), ("no_residual", False)):
-            reading = Reader(tower, host, residual=residual).read(block)
-            values[f"out.{name}.{label}"] = lambda reading=reading: reading.first
+            (window,) = WindowEncoder(tower, host, residual=residual)(pixels)
+            values[f"out.{name}.{label}"] = lambda window=window: window.first
     return values
 
 
@@ -198,46 +216,27 @@ def _segment_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Calla
     weight = tensors["proxy.weight"]
     stride = weight.shape[-1]
     proxy = FunctionProxy(
-        lambda windows: conv2d(normalised(windows, IMAGENET_MEAN, IMAGENET_STD), weight, stride=stride), stride
+        lambda windows: conv2d(normalised(windows, IMAGENET_MEAN, IMAGENET_STD), weight, stride=stride),
+        int(about.get("pad_multiple", stride)),
     )
-    owner = tensors["query_to_class"].tolist()
-    queries = [f"query {index}" for index in range(len(owner))]
-    words = [
-        [query for query, label in zip(queries, owner, strict=True) if label == wanted]
-        for wanted in range(max(owner) + 1)
-    ]
-    bank = TextBank(dict(zip(queries, tensors["text"], strict=True)), file.name, "")
-    pixels = tensors["image"][0] * torch.tensor(CLIP_STD)[:, None, None] + torch.tensor(CLIP_MEAN)[:, None, None]
+    class_of = tensors["query_to_class"].tolist()
+    pixels = _pixels(tensors["image"][0])
+    working = (pixels.shape[-2], pixels.shape[-1])
     settings = Settings(window=int(about["crop"]), stride=int(about["stride"]), logit_scale=float(about["logit_scale"]))
+    windows = list(WindowEncoder(tower, HOSTS.load("proxyclip"), proxy).encode_images([pixels], settings, 4))
     height, width = about["ori_shape"]
     values: dict[str, Callable[[], Tensor]] = {}
-    vocabulary = Vocabulary(words[1:], background=words[0])
-    for kind, feedback in (("fsa", FeedbackAttention(sharpness=float(about["lambda"]))), ("off", None)):
-        segmenter = Segmenter(
-            Model(tower, bank, file.name, ""),
-            Reader(tower, HOSTS["proxyclip"], proxy),
-            feedback,
-            settings,
-            batch_size=4,
-        )
-        segmenter.multiple = int(about.get("pad_multiple", segmenter.multiple))
-        (stitched,) = segmenter.stitched_logits(segmenter.open_pixels([pixels]), vocabulary)
-        order = [vocabulary.queries.index(query) for query in queries]
-        values[f"logits.{kind}"] = lambda stitched=stitched, order=order: resize(stitched[order], (height, width))
+    for kind, feedback in (("fsa", FSAFeedback(sharpness=float(about["lambda"]))), ("off", None)):
+        buffer = LogitsBuffer(working, len(windows))
+        for _, placement, window in windows:
+            buffer.add(window.logits(tensors["text"], feedback), placement)
+        stitched = buffer.stitched((height, width))
+        values[f"logits.{kind}"] = lambda stitched=stitched: stitched.rows(slice(0, height)).clone()[None]
         for name in file.outputs:
             if name.startswith(f"labels.{kind}.thd"):
                 threshold = float(name.removeprefix(f"labels.{kind}.thd"))
-                values[name] = lambda stitched=stitched, threshold=threshold: _labels(
-                    stitched, (height, width), vocabulary, settings.logit_scale, threshold
-                )
+                scores = ClassScores(stitched, tuple(class_of), max(class_of) + 1, settings.logit_scale)
+                values[name] = lambda scores=scores, threshold=threshold: torch.from_numpy(
+                    label_image(scores, threshold)[0]
+                )[None]
     return values
-
-
-def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (C, h, w) at the picture's size, as `label_pixels` sees them, in one strip: (1, C, height, width)."""
-    return resized_rows(logits, size, slice(0, size[0]))[None]
-
-
-def _labels(logits: Tensor, size: tuple[int, int], vocabulary: Vocabulary, scale: float, threshold: float) -> Tensor:
-    labels, _ = label_pixels(logits, size, vocabulary.query_to_class, len(vocabulary.names), scale, threshold)
-    return torch.from_numpy(labels)[None]

@@ -1,6 +1,6 @@
-"""Which patches belong together, from what they predict: the pure functions of the paper's steps 2 to 5.
+"""Which patches mean the same, from what they predict: the pure functions of the paper's steps 2 to 5.
 
-Chi et al., ICCV 2025, arXiv 2508.20265. Shapes: B pictures, N patches, E the joint embedding's size, C queries.
+Chi et al., ICCV 2025, arXiv 2508.20265. Shapes: B windows, N patches, E the joint embedding's size, C queries.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, sca
     log softmax over the queries of scale·cos(z_i, t_c) − isolation·cos(u_i, t_c).
 
     Args:
-        first: unit embeddings z of the first reading, (B, N, E).
-        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E) where all patches agree.
+        first: unit embeddings z by the host alone, (B, N, E).
+        uniform: unit embeddings u from a uniform attention, (B, N, E) or (B, 1, E) where all patches agree.
         text: unit embeddings of the queries, (C, E).
 
     Returns:
@@ -31,13 +31,15 @@ def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, sca
 def divergences(log_probabilities: Tensor, rows: slice = slice(None)) -> Tensor:
     """KL(P_i ‖ P_j) for the given rows i and all j, clamped at zero: (B, N, C) to (B, rows, N).
 
-    Σ_c P_ic log P_ic − P_i · log P_jᵀ, one matrix product and nothing of size N × N × C.
+    P_i · (L_i − L_j) with L = log P less its mean over the patches: one matrix product and nothing of size N × N × C.
     """
-    of_rows = log_probabilities[:, rows]
-    probabilities = of_rows.exp()
-    negative_entropy = (probabilities * of_rows).sum(dim=-1, keepdim=True)
-    cross = probabilities @ log_probabilities.transpose(-1, -2)
-    return cross.neg_().add_(negative_entropy).clamp_(min=0)
+    probabilities = log_probabilities[:, rows].exp()
+    # KL sees differences of log-probabilities alone; without what all patches share these are smaller, and so is what
+    # rounding makes of them
+    centred = log_probabilities - log_probabilities.mean(dim=1, keepdim=True)
+    own = (probabilities * centred[:, rows]).sum(dim=-1, keepdim=True)
+    cross = probabilities @ centred.transpose(-1, -2)
+    return cross.neg_().add_(own).clamp_(min=0)
 
 
 def similarities(divergence: Tensor) -> Tensor:

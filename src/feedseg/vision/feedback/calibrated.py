@@ -1,7 +1,7 @@
 """A feedback that takes its scales from the picture, so that one set of constants serves every tower and host.
 
-Beside the paper's (`FeedbackAttention`), built from the same steps; docs/calibrated.md has the formulas and what they
-gain. Shapes: B pictures, N patches, C queries, D the tower's width; A the host's attention, Ā its mean over heads.
+Beside the paper's (`FSAFeedback`), built from the same steps; docs/calibrated.md has the formulas and what they
+gain. Shapes: B windows, N patches, C queries, D the tower's width; A the host's attention, Ā its mean over heads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from feedseg.vision.feedback.base import Correspondence, Feedback, LastAttention, apply_rows, scale_rows
+from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, apply_rows, scale_rows
 
 SAMPLED_ROWS = 256  # enough to know how far a patch's nearest are
 LEAST_DISTANCE = 1e-4  # a hundredth of the evidence's root mean square, squared: nearer than that is rounding
@@ -20,14 +20,14 @@ LEAST_AGREEMENT = 1e-4
 
 
 @dataclass(frozen=True)
-class CalibratedFeedback(Feedback):
+class CalibratedFeedback(AffinityFeedback):
     """Feedback in units of the picture: what its patches say, how much that varies, and how well they agree.
 
     Every constant is dimensionless: evidence is in units of its own root mean square over the picture, and the
     bandwidth in units of the squared distance within which a patch has the nearest tenth (`nearest`) of all.
     """
 
-    isolation: float = 0.75  # of the uniform reading's cosines, which a patch would have anyway
+    isolation: float = 0.75  # of the uniform attention's cosines, which a patch would have anyway
     nearest: float = 0.1
     bandwidth: float = 3.0
 
@@ -43,16 +43,14 @@ class CalibratedFeedback(Feedback):
     def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
         return isolated_evidence(first, uniform, text, self.isolation)
 
-    def correspondence(self, last: LastAttention, isolated: Tensor) -> Correspondence:
+    def affinity(self, host: HostAttention, isolated: Tensor) -> Affinity:
         """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
-        return self._correspondence(last.among_patches(), isolated, *predicted(isolated))
+        return self._affinity(host.among_patches(), isolated, *predicted(isolated))
 
-    def _correspondence(
-        self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor
-    ) -> Correspondence:
+    def _affinity(self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor) -> Affinity:
         bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
         log_length = length.log().transpose(-1, -2)
-        # a patch that attends to no other is read by what is alike alone
+        # a patch that attends to no other is left to what is alike alone
         alone = None if attention is None else attention.sum(dim=-1, keepdim=True) == 0
 
         def rows(block: slice) -> Tensor:
@@ -66,42 +64,46 @@ class CalibratedFeedback(Feedback):
 
         return rows
 
-    def refine(self, last: LastAttention, isolated: Tensor) -> Tensor:
+    def ensemble(self, host: HostAttention, isolated: Tensor) -> Tensor:
         """The ensemble, each attention weighed by how far it joins patches that agree, applied to the values.
 
         E = (a (F A + A F) + f r F) / (2 a + f) and A'' = (φ E + (1 − φ) a A) / (φ + (1 − φ) a), row by row; φ is the
         agreement within F, and f and a are those within F and A beyond chance.
         """
-        fed_back, fed_back_attended, trust, host, own = self._gather(last, isolated)
-        products = fed_back_attended.add_(last.spread(fed_back))
-        rest = (1 - trust) * host
+        fed_back, fed_back_attended, trust, within_host, own = self._gather(host, isolated)
+        products = fed_back_attended.add_(host.spread(fed_back))
+        rest = (1 - trust) * within_host
         of_ensemble, of_host = trust / (trust + rest), rest / (trust + rest)
-        total = last.attended * of_host
-        total = torch.addcmul(total, products, of_ensemble * host / (2 * host + own))
-        fed_back = scale_rows(fed_back, last.row_sum)
-        return torch.addcmul(total, fed_back, of_ensemble * own / (2 * host + own)).to(last.values.dtype)
+        total = host.attended * of_host
+        total = torch.addcmul(total, products, of_ensemble * within_host / (2 * within_host + own))
+        fed_back = scale_rows(fed_back, host.row_sum)
+        return torch.addcmul(total, fed_back, of_ensemble * own / (2 * within_host + own)).to(host.values.dtype)
 
-    def _gather(self, last: LastAttention, isolated: Tensor) -> tuple[Tensor, ...]:
+    def _gather(self, host: HostAttention, isolated: Tensor) -> tuple[Tensor, ...]:
         """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
         direction, length = predicted(isolated)
-        attention = last.among_patches()
-        weights = self._correspondence(attention, isolated, direction, length)
-        chance = agreement(direction, direction.mean(dim=1, keepdim=True))
+        attention = host.among_patches()
+        weights = self._affinity(attention, isolated, direction, length)
+        # agreement less chance is P_i · Σ_j F_ij (P_j − mean), and 1 less chance is P_i · (P_i − mean): the differences
+        # are taken between vectors, since agreement and chance themselves may be nearly equal
+        centred = (direction.double() - direction.double().mean(dim=1, keepdim=True)).to(direction.dtype)
+        short_of_chance = agreement(direction, centred)
         within_feedback, within_host = [], []
 
         def observed(block: slice) -> Tensor:
             rows, own = weights(block), direction[:, block]
-            within_feedback.append(agreement(own, rows @ direction))
+            within_feedback.append(agreement(own, rows @ centred))
             if attention is not None:
                 of_host = attention[:, block]
                 sums = of_host.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-                within_host.append(agreement(own, of_host @ direction) / sums)
+                within_host.append(agreement(own, of_host @ centred) / sums)
             return rows
 
-        fed_back, fed_back_attended = apply_rows(observed, last.patch_values, last.attended)
-        trust = torch.cat(within_feedback, dim=1)
-        host = beyond_chance(torch.cat(within_host, dim=1), chance) if within_host else torch.ones_like(chance)
-        return fed_back, fed_back_attended, trust, host, beyond_chance(trust, chance)
+        fed_back, fed_back_attended = apply_rows(observed, host.patch_values, host.attended)
+        own = torch.cat(within_feedback, dim=1)
+        trust = own + (1 - short_of_chance)
+        of_host = beyond_chance(torch.cat(within_host, dim=1), short_of_chance) if within_host else torch.ones_like(own)
+        return fed_back, fed_back_attended, trust, of_host, beyond_chance(own, short_of_chance)
 
 
 def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: float) -> Tensor:
@@ -154,6 +156,9 @@ def agreement(direction: Tensor, gathered: Tensor) -> Tensor:
     return (direction * gathered).sum(dim=-1, keepdim=True)
 
 
-def beyond_chance(agreement: Tensor, chance: Tensor) -> Tensor:
-    """(agreement − chance) / (1 − chance), above zero: Cohen's correction (1960)."""
-    return ((agreement - chance) / (1 - chance).clamp(min=LEAST_AGREEMENT)).clamp(min=LEAST_AGREEMENT)
+def beyond_chance(difference: Tensor, short_of_chance: Tensor) -> Tensor:
+    """(agreement − chance) / (1 − chance), above zero, from its two differences: Cohen's correction (1960)."""
+    return (difference / short_of_chance.clamp(min=LEAST_AGREEMENT)).clamp(min=LEAST_AGREEMENT)
+
+
+FEEDBACK = CalibratedFeedback()

@@ -1,255 +1,258 @@
-"""A text-aligned vision transformer, opened at its last block.
+"""What the hosts need of a text-aligned vision transformer, whatever its family.
 
-Composed from the submodules of transformers' models, which are neither patched nor hooked, but for one activation that
-`feedseg.weights.modules` folds into the weights beside it. Shapes: B pictures, P leading tokens that are no patches
-(class token, registers), N patches, M = P + N, D the tower's width, H heads of width d, E the joint embedding's size.
+A tower is composed from the submodules of transformers' models, which are neither patched nor hooked. Shapes: B
+windows, P leading tokens that are no patches (class token, registers), N patches, M = P + N, D the tower's width, H
+heads of width d, E the joint embedding's size. Blocks count from 1, or from -1 for the last.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from feedseg.errors import FeedsegError
 
 if TYPE_CHECKING:
-    from transformers import CLIPVisionModel, Dinov2Model
+    from feedseg.vision.model import Model
+    from feedseg.weights.checkpoint import Checkpoint
+
+Projection = Literal["query", "key", "value"]
 
 
-class OpenBlock:
-    """The last block with the tokens that enter it; its projections are computed when first asked for."""
+class VisionTower(nn.Module, ABC):
+    """A vision transformer whose patches can be compared with text; windows come in normalised, sides in whole patches.
 
-    def __init__(
-        self, tokens: Tensor, grid: tuple[int, int], prefix: int, heads: int, project: Callable[[str, Tensor], Tensor]
-    ) -> None:
-        self.tokens = tokens  # (B, M, D), the residual stream
-        self.grid = grid
-        self.prefix = prefix
-        self.heads = heads
-        self._project = project
+    The class attributes and those set by a family's `__init__` are its capabilities: whoever uses a tower asks these,
+    and never which family it is.
+    """
 
-    def _projection(self, which: str) -> Tensor:
-        return self._project(which, self.tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    @cached_property
-    def query(self) -> Tensor:
-        """(B, H, M, d)."""
-        return self._projection("query")
-
-    @cached_property
-    def key(self) -> Tensor:
-        """(B, H, M, d)."""
-        return self._projection("key")
-
-    @cached_property
-    def value(self) -> Tensor:
-        """(B, H, M, d)."""
-        return self._projection("value")
-
-
-class Tower(ABC):
-    """What the hosts need of a text-aligned vision transformer; pictures come in normalised, sides in whole patches."""
+    reads_residual: ClassVar[bool] = True  # the joint projection was trained on the last residual and feed-forward
+    reads_class_token: ClassVar[bool] = True  # the class token has a part in the patches' attention
+    square_windows: ClassVar[bool] = True  # trained on squares: hosts' protocols suit; else whole images do
+    default_proxy: ClassVar[str] = "dino-b8"  # for a host that uses one
+    similarity: ClassVar[Literal["softmax", "sigmoid"]] = "softmax"  # what cosines were trained with
 
     patch_size: int
+    native_grid: tuple[int, int]  # rows and columns of the patches that its position embeddings are for
+    prefix: int  # P
     heads: int
     width: int  # D
-    prefix: int  # P
-    reads_residual: bool  # whether the joint projection was trained on the last block's residual and feed-forward
     mean: tuple[float, float, float]  # of the normalisation, RGB in [0, 1]
     std: tuple[float, float, float]
-    module: nn.Module  # holds every parameter
-
-    @abstractmethod
-    def _embed(self, pictures: Tensor) -> Tensor:
-        """(B, 3, height, width) to the tokens that enter the first block, (B, M, D)."""
 
     @property
     @abstractmethod
-    def _blocks(self) -> Any:
-        """Every block, a module list."""
+    def blocks(self) -> nn.ModuleList:
+        """Every block; each is called with tokens (B, M, D) and None for no mask."""
 
     @abstractmethod
-    def _project(self, which: str, tokens: Tensor) -> Tensor:
-        """The last block's "query", "key" or "value" of the tokens, behind its first layer norm: (B, M, D)."""
+    def embed(self, pixels: Tensor) -> Tensor:
+        """(B, 3, height, width) to the tokens that enter the first block, (B, M, D)."""
 
     @abstractmethod
-    def _project_output(self, attended: Tensor) -> Tensor:
-        """The last block's output projection."""
+    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
+        """Queries, keys or values of the tokens that enter a block (index from 0), behind its first norm: (B, M, D)."""
 
     @abstractmethod
-    def _complete(self, projected: Tensor, residual: Tensor) -> Tensor:
+    def project_attended(self, attended: Tensor) -> Tensor:
+        """The last block's output projection: (B, R, D) to (B, R, D)."""
+
+    @abstractmethod
+    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         """The rest of the last block: residual, feed-forward, residual."""
 
     @abstractmethod
-    def _norm(self, tokens: Tensor) -> Tensor:
+    def final_norm(self, tokens: Tensor) -> Tensor:
         """The encoder's own final layer norm."""
 
     @abstractmethod
-    def _join(self, tokens: Tensor) -> Tensor:
-        """Final layer norm and projection into the joint space: (B, N, D) to (B, N, E)."""
+    def join(self, tokens: Tensor) -> Tensor:
+        """Final layer norm and projection into the joint space: (B, R, D) to (B, R, E)."""
 
     @property
     def device(self) -> torch.device:
-        return next(self.module.parameters()).device
+        return next(self.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.module.parameters()).dtype
+        return next(self.parameters()).dtype
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Move every parameter."""
-        self.module.to(device=device, dtype=dtype)
+    def forward(self, pixels: Tensor, taps: tuple[int, ...] = ()) -> tuple[Tensor, ...]:
+        """The tokens (B, M, D) that enter the blocks of `taps` (indices from 0, ascending), then those of the last."""
+        tapped = []
+        tokens = self.embed(pixels.to(self.dtype))
+        for index, block in enumerate(self.blocks[:-1]):
+            if index in taps:
+                tapped.append(tokens)
+            tokens = block(tokens, None)
+        return (*tapped, tokens)
 
-    def open(self, pictures: Tensor) -> OpenBlock:
-        """Run all blocks but the last on normalised pictures (B, 3, height, width)."""
-        height, width = pictures.shape[-2:]
+    def encode(self, pixels: Tensor, taps: tuple[int, ...] = ()) -> TowerOutput:
+        """Run all blocks but the last on normalised windows (B, 3, height, width).
+
+        Args:
+            taps: further blocks whose tokens are kept; blocks count from 1, or from -1 for the last.
+        """
+        height, width = pixels.shape[-2:]
         if height % self.patch_size or width % self.patch_size or not height or not width:
             raise ValueError(f"sides {height} × {width} are not whole patches of {self.patch_size} pixels")
-        tokens = self._embed(pictures.to(self.dtype))
-        for block in self._blocks[:-1]:
-            tokens = block(tokens, None)
-        grid = (height // self.patch_size, width // self.patch_size)
-        return OpenBlock(tokens, grid, self.prefix, self.heads, self._project)
+        last = len(self.blocks) - 1
+        indices = tuple(sorted({self.block_index(block) for block in taps} - {last}))
+        tokens = dict(zip((*indices, last), self(pixels, indices), strict=True))
+        return TowerOutput(self, tokens, (height // self.patch_size, width // self.patch_size))
 
-    def read(self, attended: Tensor, residual: Tensor | None = None) -> Tensor:
-        """From an attention's output (B, R, D) to joint embeddings (B, R, E), fp32, as long as they come out.
+    def block_index(self, block: int) -> int:
+        """The index from 0 of a block that counts from 1, or from -1 for the last."""
+        count = len(self.blocks)
+        if not 1 <= abs(block) <= count:
+            raise FeedsegError(f"the tower has blocks 1 to {count} (or -1 to -{count}), not {block}")
+        return block - 1 if block > 0 else count + block
+
+    def project(self, attended: Tensor, residual: Tensor | None = None) -> Tensor:
+        """From the last attention's output (B, R, D) to joint embeddings (B, R, E), fp32, not normalised.
 
         `residual`, (B, R, D), keeps the last block's residual and feed-forward; None drops both.
         """
-        tokens = self._project_output(attended)
+        tokens = self.project_attended(attended)
         if residual is not None:
-            tokens = self._complete(tokens, residual)
-        return self._join(tokens).float()
+            tokens = self.complete(tokens, residual)
+        return self.join(tokens).float()
 
-    def features(self, block: OpenBlock) -> Tensor:
-        """The tower's own final patch tokens behind its final norm, as proxy features: (B, D, h, w).
 
-        Completes the last block from the projections that the hosts share, so that no block runs twice.
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block with the tokens that enter it, as a host sees them; projections are computed when first asked for."""
+
+    tower: VisionTower
+    index: int  # from 0
+    tokens: Tensor  # (B, M, D), the residual stream
+    skipped: int = 0  # leading tokens that the host leaves out
+    _projections: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def prefix(self) -> int:
+        """Leading tokens that the host sees."""
+        return self.tower.prefix - self.skipped
+
+    @property
+    def patches(self) -> Tensor:
+        """The residual stream of the patches, (B, N, D)."""
+        return self.tokens[:, self.tower.prefix :]
+
+    def projection(self, which: Projection) -> Tensor:
+        """Queries, keys or values of all tokens, skipped ones too: (B, H, P + N, d)."""
+        if which not in self._projections:
+            projected = self.tower.project_heads(self.index, which, self.tokens)
+            self._projections[which] = projected.unflatten(-1, (self.tower.heads, -1)).transpose(1, 2)
+        return self._projections[which]
+
+    @property
+    def query(self) -> Tensor:
+        """(B, H, M, d)."""
+        return self.projection("query")[:, :, self.skipped :]
+
+    @property
+    def key(self) -> Tensor:
+        """(B, H, M, d)."""
+        return self.projection("key")[:, :, self.skipped :]
+
+    @property
+    def values(self) -> Tensor:
+        """The heads side by side, (B, M, D)."""
+        return self.projection("value").transpose(1, 2).flatten(2)[:, self.skipped :]
+
+    def attention(self) -> Tensor:
+        """The block's own attention among the tokens that the host sees, softmax(q kᵀ / √d): (B, H, M, M)."""
+        scale = self.query.shape[-1] ** -0.5
+        scores = (self.query * scale) @ self.key.transpose(-1, -2)
+        return scores.softmax(dim=-1, dtype=torch.float32).to(scores.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class TowerOutput:
+    """What a tower makes of windows of one shape: the tokens that enter its last block, and those of tapped ones."""
+
+    tower: VisionTower
+    tokens: Mapping[int, Tensor]  # by the block's index from 0, (B, M, D)
+    grid: tuple[int, int]  # rows and columns of the patches
+    skipped: int = 0  # leading tokens that the host leaves out
+
+    @cached_property
+    def last(self) -> Block:
+        """The last block."""
+        return self.block(-1)
+
+    def block(self, block: int) -> Block:
+        """A block that was tapped; blocks count from 1, or from -1 for the last."""
+        index = self.tower.block_index(block)
+        if index not in self.tokens:
+            raise FeedsegError(f"block {block} was not tapped: a host names in `taps` the blocks that it looks at")
+        return Block(self.tower, index, self.tokens[index], self.skipped)
+
+    def final_tokens(self) -> Tensor:
+        """The tower's own final patch tokens behind its final norm: (B, D, h, w).
+
+        Completes the last block from the projections that the host shares, so that no block runs twice.
         """
-        attended = scaled_dot_product_attention(block.query, block.key, block.value).transpose(1, 2).flatten(2)
-        tokens = self._norm(self._complete(self._project_output(attended), block.tokens))
-        return tokens[:, block.prefix :].transpose(1, 2).unflatten(-1, block.grid)
+        query, key, value = (self.last.projection(which) for which in ("query", "key", "value"))
+        attended = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        tokens = self.tower.final_norm(self.tower.complete(self.tower.project_attended(attended), self.last.tokens))
+        return tokens[:, self.tower.prefix :].transpose(1, 2).unflatten(-1, self.grid)
+
+    def windows(self) -> Iterator[TowerOutput]:
+        """Every window alone, B = 1."""
+        count = len(self.tokens[max(self.tokens)])
+        if count == 1:  # what was computed for it so far stays
+            yield self
+            return
+        for index in range(count):
+            yield replace(self, tokens={block: tokens[index : index + 1] for block, tokens in self.tokens.items()})
 
 
-class ClipTower(Tower):
-    """The vision half of a CLIP: `CLIPVisionModel` and the visual projection, of any size and origin."""
+class TowerFamily(ABC):
+    """How the towers of a family are made from files. A family is one file."""
 
-    prefix = 1
-    reads_residual = True
+    model_types: ClassVar[tuple[str, ...]]  # what transformers' config.json calls them
 
-    def __init__(
+    def open(self, checkpoint: Checkpoint) -> Model:
+        """A tower with the text encoder that comes with it.
+
+        Raises:
+            FeedsegError: the family has no text encoder of its own, or the files are not usable.
+        """
+        raise FeedsegError(
+            f"{checkpoint.source} is a {'/'.join(self.model_types)} model without text: as the model it needs a "
+            "manifest with a projection; to use it as a proxy, say so"
+        )
+
+    def open_aligned(
         self,
-        model: CLIPVisionModel,
-        projection: nn.Linear,
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
-    ) -> None:
-        self.module = nn.ModuleDict({"model": model, "projection": projection})
-        self._model = model
-        self._projection = projection
-        self.mean, self.std = mean, std
-        self.patch_size = patch_side(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-        self._last: Any = model.encoder.layers[-1]
-        self._positions: dict[tuple[int, int], Tensor] = {}
-
-    @property
-    def _blocks(self) -> Any:
-        return self._model.encoder.layers
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        self._positions.clear()
-        super().to(device, dtype)
-
-    def _embed(self, pictures: Tensor) -> Tensor:
-        embeddings = self._model.embeddings
-        patches = embeddings.patch_embedding(pictures)
-        grid = (patches.shape[-2], patches.shape[-1])
-        class_token = embeddings.class_embedding.expand(len(pictures), 1, -1)
-        tokens = torch.cat((class_token, patches.flatten(2).transpose(1, 2)), dim=1)
-        if grid not in self._positions:
-            self._positions[grid] = resize_positions(embeddings.position_embedding.weight, grid)
-        return self._model.pre_layrnorm(tokens + self._positions[grid])
-
-    def _project(self, which: str, tokens: Tensor) -> Tensor:
-        attention = self._last.self_attn
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(self._last.layer_norm1(tokens))
-
-    def _project_output(self, attended: Tensor) -> Tensor:
-        return self._last.self_attn.out_proj(attended)
-
-    def _complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        tokens = residual + projected
-        return tokens + self._last.mlp(self._last.layer_norm2(tokens))
-
-    def _norm(self, tokens: Tensor) -> Tensor:
-        return self._model.post_layernorm(tokens)
-
-    def _join(self, tokens: Tensor) -> Tensor:
-        return self._projection(self._norm(tokens))
-
-
-class Dinov2Tower(Tower):
-    """A DINOv2 encoder with a joint projection trained on its last attention's output.
-
-    Such an alignment reads a patch without the last block's LayerScale, residual and feed-forward, behind a layer norm
-    of its own (`norm`) and a matrix (`projection`, D × E).
-    """
-
-    reads_residual = False
-
-    def __init__(
-        self,
-        model: Dinov2Model,
-        norm: nn.LayerNorm,
+        checkpoint: Checkpoint,
+        norm: Mapping[str, Tensor],
         projection: Tensor,
+        eps: float,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
-    ) -> None:
-        self._join_norm = norm
-        self._joint = nn.Linear(*projection.shape, bias=False)
-        self._joint.weight = nn.Parameter(projection.T.contiguous(), requires_grad=False)
-        self.module = nn.ModuleDict({"model": model, "norm": norm, "projection": self._joint})
-        self._model = model
-        self.mean, self.std = mean, std
-        self.patch_size = patch_side(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-        self.prefix = 1 + getattr(model.config, "num_register_tokens", 0)
-        self._last: Any = model.encoder.layer[-1]
+    ) -> VisionTower:
+        """A tower without text of its own, with a joint projection that a manifest names.
 
-    @property
-    def _blocks(self) -> Any:
-        return self._model.encoder.layer
+        Args:
+            norm: "weight" and "bias", (D,), of the layer norm before the projection.
+            projection: (D, E).
+            eps: of the layer norm.
+            mean, std: of the normalisation, RGB in [0, 1].
 
-    def _embed(self, pictures: Tensor) -> Tensor:
-        return self._model.embeddings(pictures)
-
-    def _project(self, which: str, tokens: Tensor) -> Tensor:
-        attention = self._last.attention
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(self._last.norm1(tokens))
-
-    def _project_output(self, attended: Tensor) -> Tensor:
-        return self._last.attention.o_proj(attended)
-
-    def _complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        tokens = residual + self._last.layer_scale1(projected)
-        return tokens + self._last.layer_scale2(self._last.mlp(self._last.norm2(tokens)))
-
-    def _norm(self, tokens: Tensor) -> Tensor:
-        return self._model.layernorm(tokens)
-
-    def _join(self, tokens: Tensor) -> Tensor:
-        return self._joint(self._join_norm(tokens))
+        Raises:
+            FeedsegError: the family takes no such projection, or the files are not usable.
+        """
+        raise FeedsegError(f"{checkpoint.source} is no tower that a manifest can align")
 
 
 def patch_side(config: Any) -> int:
@@ -261,23 +264,9 @@ def patch_side(config: Any) -> int:
     return int(height)
 
 
-def normalised(pictures: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """(pictures − mean) / std per channel: (B, 3, height, width)."""
-    return (pictures - pictures.new_tensor(mean)[:, None, None]) / pictures.new_tensor(std)[:, None, None]
-
-
-def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """A CLIP's position embeddings for another grid: (1 + n², D) to (1 + h·w, D), the class token's first.
-
-    Bicubic with the scale factor (side + 0.1) / n, as the reference implementations of the hosts do it; transformers
-    passes the target size instead, whose numbers differ slightly. Computed in fp32.
-    """
-    native = round((len(table) - 1) ** 0.5)
-    if grid == (native, native):
-        return table
-    square = table[1:].float().T.unflatten(-1, (native, native))[None]
-    scale = tuple((side + 0.1) / native for side in grid)
-    resized = interpolate(square, scale_factor=scale, mode="bicubic", align_corners=False)
-    if resized.shape[-2:] != grid:  # the reference's floor of n · (side + 0.1) / n, which must be `side`
-        raise ValueError(f"position embeddings of {native} × {native} do not resize to {grid[0]} × {grid[1]}")
-    return torch.cat((table[:1], resized[0].flatten(1).T.to(table.dtype)))
+def native_grid(config: Any) -> tuple[int, int]:
+    """Rows and columns of the patches at the size that a configuration is for."""
+    side = config.image_size
+    height, width = side if isinstance(side, (tuple, list)) else (side, side)
+    patch = patch_side(config)
+    return height // patch, width // patch

@@ -1,0 +1,121 @@
+"""What a call may ask for, in the forms in which people write it, and what that becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+from feedseg.decode.refiners import REFINERS
+from feedseg.errors import FeedsegError
+from feedseg.io.images import RgbImage, read_image
+from feedseg.settings import Settings
+from feedseg.vision.feedback import FEEDBACKS, NO_FEEDBACK
+from feedseg.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from feedseg.decode.refiners.base import Refiner
+    from feedseg.vision.encode import WindowEncoder
+    from feedseg.vision.feedback.base import Feedback
+
+Words = Vocabulary | str | Sequence[str | Sequence[str]]
+
+
+class CallOptions(TypedDict, total=False):
+    """Keyword arguments of a segmenter's calls, each in place of what the segmenter was loaded with.
+
+    feedback: "paper", "calibrated", another registered name, "package.module:Name", an object, or "none".
+    settings: sizes and windows.
+    refiners: names, "package.module:Name" or objects, which change the scores one after the other.
+    """
+
+    feedback: str | bool | Feedback | type[Feedback] | None
+    settings: Settings | None
+    refiners: Iterable[str | Refiner | type[Refiner]]
+
+
+class Request(NamedTuple):
+    """An image and what it is asked for."""
+
+    image: RgbImage
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, item: Any, common: Vocabulary | None) -> Request:
+        """From an image, with the words that are common to all, or from a pair of an image and its own words."""
+        image, words = item if isinstance(item, tuple) and len(item) == 2 else (item, common)
+        if words is None:
+            raise FeedsegError("an image without words: give words for all, or pairs of an image and its words")
+        return cls(read_image(image), Vocabulary.of(words))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call asks for, with objects in the place of their names."""
+
+    feedback: Feedback | None
+    settings: Settings
+    refiners: tuple[Refiner, ...] = ()
+
+    def changed(
+        self,
+        encoder: WindowEncoder,
+        feedback: str | bool | Feedback | type[Feedback] | None = None,
+        settings: Settings | None = None,
+        refiners: Iterable[str | Refiner | type[Refiner]] = (),
+    ) -> Plan:
+        """The same with what a call wants otherwise; None is as it was.
+
+        Raises:
+            FeedsegError: there is no feedback or refiner of a name, or settings are none.
+        """
+        if settings is not None and not isinstance(settings, Settings):
+            raise FeedsegError(f"settings are a Settings object, not {type(settings).__name__}")
+        chosen = self.feedback if feedback is None else chosen_feedback(feedback, encoder)
+        return Plan(chosen, settings or self.settings, chosen_refiners(refiners))
+
+
+def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: WindowEncoder) -> Feedback | None:
+    """A feedback from its name, an object, or True and False; by name with its paper's constants for the model.
+
+    Raises:
+        FeedsegError: there is no such feedback.
+    """
+    if isinstance(wanted, bool):
+        wanted = "paper" if wanted else NO_FEEDBACK
+    if wanted == NO_FEEDBACK:
+        return None
+    if isinstance(wanted, str):
+        if ":" not in wanted and wanted not in FEEDBACKS.names():
+            raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, or {NO_FEEDBACK}")
+        return FEEDBACKS.load(wanted).fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
+    return FEEDBACKS.load(wanted)
+
+
+def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Refiner, ...]:
+    """Refiners from their names or objects. Raises FeedsegError where there is none of the name."""
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise FeedsegError(f"refiners are a list of names or objects, not {wanted!r}")
+    return tuple(map(REFINERS.load, wanted))
+
+
+def described_part(part: Any) -> dict[str, Any] | None:
+    """A feedback or refiner, as JSON has it: its class and its constants."""
+    return None if part is None else {"kind": type(part).__name__, **asdict(part)}
+
+
+def described(encoder: WindowEncoder, plan: Plan) -> dict[str, object]:
+    """Every setting that the numbers depend on, as JSON has it."""
+    settings, host = plan.settings, encoder.host
+    return {
+        "host": host.name,
+        **({"host_constants": asdict(host)} if fields(host) else {}),
+        "feedback": described_part(plan.feedback),
+        **({"refiners": [described_part(refiner) for refiner in plan.refiners]} if plan.refiners else {}),
+        "class_token": encoder.sees_class_token,
+        "residual": encoder.keeps_residual,
+        **vars(settings),
+        "stride": None if settings.window is None else settings.stride,
+        "device": str(encoder.tower.device),
+        "dtype": str(encoder.tower.dtype).removeprefix("torch."),
+    }

@@ -1,0 +1,90 @@
+"""Making a segmenter from names: weights, host, proxy, feedback, device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from feedseg.arguments import chosen_feedback
+from feedseg.errors import FeedsegError
+from feedseg.segmenter import Segmenter
+from feedseg.settings import WHOLE_IMAGE, Settings
+from feedseg.vision.devices import choose_device, choose_dtype
+from feedseg.vision.encode import WindowEncoder
+from feedseg.vision.feedback.base import Feedback
+from feedseg.vision.hosts import HOSTS
+from feedseg.vision.hosts.base import Host
+from feedseg.vision.model import Model, open_model
+from feedseg.vision.proxies.base import Features, Proxy
+from feedseg.vision.proxies.load import load_proxy
+from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, repository_of
+
+ACCELERATOR_BATCH = 16  # windows
+
+
+def load_segmenter(
+    model: str | Path | Model | None = None,
+    *,
+    host: str | Host | type[Host] = "proxyclip",
+    proxy: str | Path | Features | Proxy | None = None,
+    feedback: str | bool | Feedback | type[Feedback] = "paper",
+    settings: Settings | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    class_token: bool | None = None,
+    residual: bool | None = None,
+    batch_size: int | None = None,
+) -> Segmenter:
+    """Load the weights and move them to the device.
+
+    Args:
+        model: a name of the catalog, a hub id, either with `@revision` if you like, a local folder, or an opened
+            model, which is then moved to this device and type; None for the catalog's default.
+        host: a registered name ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip"), a host of your own as
+            an object or class, or its name as "package.module:Name".
+        proxy: for a host that uses one: a name of the catalog, a hub id, a local folder, "self" for the tower's own
+            final patch tokens, "package.module:Name", or a function from RGB windows in [0, 1], (B, 3, height, width),
+            to features (B, C, h, w). None for what the tower or the catalog suggests.
+        feedback: "paper", with its constants for this tower and proxy; "calibrated", which takes its scales from
+            the image; "none"; "package.module:Name"; or an object. True is "paper", False "none".
+        settings: sizes and windows; None for the host's own protocol, or what suits a tower that is not like CLIP.
+        device: "cpu", "cuda", "mps", …; None for the best there is.
+        dtype: "fp32", "fp16" or "bf16"; None for fp16 on CUDA and fp32 elsewhere.
+        class_token: False leaves the class token out of the host's attention; None: as host and tower have it.
+        residual: whether the last block's residual and feed-forward are kept; None: as published.
+        batch_size: windows that go through the tower together on an accelerator; None for 16. A CPU takes one at a
+            time: it gains nothing by more, and products over a batch are rounded differently.
+
+    Raises:
+        FeedsegError: a name that is unknown, weights that cannot be found or used, a device that is not there.
+    """
+    chosen = HOSTS.load(host)
+    if proxy is not None and not chosen.uses_proxy:
+        raise FeedsegError(f"the host {chosen.name} uses no proxy; proxyclip does")
+    if batch_size is not None and batch_size < 1:
+        raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
+    where = choose_device(device)
+    number = choose_dtype(dtype, where)
+    name = DEFAULT_MODEL if model is None else model
+    source = name if isinstance(name, Model) else repository_of(name, "tower")
+    encoder = None if proxy is None else load_proxy(proxy)  # first, so that a wrong name costs no download
+    opened = source if isinstance(source, Model) else open_model(source)
+    card = CARDS.get(str(name))
+    if card and card.is_bundled:  # where the package is installed says nothing to others
+        opened = replace(opened, source=card.name)
+    tower = opened.tower
+    if chosen.uses_proxy:
+        encoder = encoder or load_proxy((card and card.proxy) or tower.default_proxy)
+        encoder.to(where, number)
+    opened.to(where, number)
+    windows = WindowEncoder(tower, chosen, encoder, class_token, residual)
+    usual = chosen.settings if tower.square_windows else WHOLE_IMAGE
+    return Segmenter(
+        model=opened,
+        encoder=windows,
+        feedback=chosen_feedback(feedback, windows),
+        settings=settings or (card and card.settings) or usual,
+        batch_size=1 if where.type == "cpu" else batch_size or ACCELERATOR_BATCH,
+    )

@@ -1,0 +1,91 @@
+"""CLIP's text encoder: words in prompt templates, through the tokenizer and the text tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from feedseg.errors import FeedsegError, first_line
+from feedseg.vision.text.base import Progress, TextEncoder, nearest
+from feedseg.vision.text.cache import EmbeddingCache
+from feedseg.vision.text.templates import default_templates
+from feedseg.weights.checkpoint import Checkpoint
+from feedseg.weights.modules import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel
+
+BATCH = 256  # prompts that go through the text tower together
+
+
+class ClipTextEncoder(TextEncoder):
+    """The text half of a CLIP. A word's embedding: every prompt's normalised, averaged, normalised again."""
+
+    def __init__(self, model: CLIPTextModel, projection: nn.Linear, tokenizer: Any, revision: str) -> None:
+        self.module = nn.ModuleDict({"model": model, "projection": projection})
+        self._model = model
+        self._projection = projection
+        self._tokenizer = tokenizer
+        self.max_length = model.config.max_position_embeddings
+        self.revision = revision
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.module.to(device=device, dtype=dtype)
+
+    @torch.inference_mode()
+    def encode(self, prompts: Sequence[str]) -> Tensor:
+        """Unit embeddings of whole prompts, (len(prompts), E), fp32, on the CPU; in batches."""
+        device = self._projection.weight.device
+        parts = []
+        for start in range(0, len(prompts), BATCH):
+            batch = list(prompts[start : start + BATCH])
+            tokens = self._tokenizer(batch, padding=True, return_tensors="pt")
+            if self.max_length and tokens["input_ids"].shape[1] > self.max_length:
+                longest = max(batch, key=len)
+                raise FeedsegError(
+                    f"the text tower takes {self.max_length} tokens, and {longest[:60]!r}… has more: shorten it"
+                )
+            hidden = self._model(
+                input_ids=tokens["input_ids"].to(device), attention_mask=tokens["attention_mask"].to(device)
+            ).pooler_output
+            parts.append(normalize(self._projection(hidden).float(), dim=-1).cpu())
+        return torch.cat(parts)
+
+    def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
+        self._check_known(words)
+        prompts = tuple(templates or default_templates())
+        dtype = str(self._projection.weight.dtype).removeprefix("torch.")
+        cache = EmbeddingCache(self.revision, prompts, dtype)
+        return cache.completed(words, lambda group: self._embed_group(group, prompts), BATCH // len(prompts), progress)
+
+    def _embed_group(self, words: Sequence[str], templates: Sequence[str]) -> Tensor:
+        prompts = [template.replace("{}", word) for word in words for template in templates]
+        embeddings = self.encode(prompts).unflatten(0, (len(words), len(templates)))
+        return normalize(embeddings.mean(dim=1), dim=-1)
+
+    def _check_known(self, words: Sequence[str]) -> None:
+        """Complain about words that the tokenizer has no token for; CLIP's own spells every word in pieces."""
+        tokenizer = self._tokenizer
+        if tokenizer.unk_token_id in (None, tokenizer.eos_token_id, tokenizer.pad_token_id):
+            return
+        for word in words:
+            if tokenizer.unk_token_id in tokenizer(word)["input_ids"]:
+                known = sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
+                raise FeedsegError(
+                    f"the model knows {len(known)} words and not all of {word!r}; {nearest(word, known)}"
+                )
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """transformers' tokenizer of a checkpoint. Raises FeedsegError where it has no usable one."""
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        try:
+            return AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise FeedsegError(f"{checkpoint.source} has no usable tokenizer: {first_line(error)}") from error

@@ -1,0 +1,122 @@
+"""CLIP and its kin: OpenAI, LAION, MetaCLIP; from transformers' or OpenCLIP's layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from feedseg.vision.model import Model
+from feedseg.vision.text.clip import ClipTextEncoder, load_tokenizer
+from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.weights.checkpoint import Checkpoint, load_weights, read_config
+from feedseg.weights.modules import Channels, build_module, channels, deviations, load_module, normalisation_of
+from feedseg.weights.openclip import OPENCLIP_CONFIG, is_openclip, translated_config, translated_weights
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModel
+
+CLIP_MEAN: Channels = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Channels = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipTower(VisionTower):
+    """The vision half of a CLIP: `CLIPVisionModel` and the visual projection, of any size and origin."""
+
+    prefix = 1
+
+    def __init__(self, model: CLIPVisionModel, projection: nn.Linear, mean: Channels, std: Channels) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.projection = projection
+        self.mean, self.std = mean, std
+        self.patch_size = patch_side(model.config)
+        self.native_grid = native_grid(model.config)
+        self.heads = model.config.num_attention_heads
+        self.width = model.config.hidden_size
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.model.encoder.layers
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        embeddings = self.model.embeddings
+        patches = embeddings.patch_embedding(pixels)
+        class_token = embeddings.class_embedding.expand(len(pixels), 1, -1)
+        tokens = torch.cat((class_token, patches.flatten(2).transpose(1, 2)), dim=1)
+        positions = resize_positions(embeddings.position_embedding.weight, (patches.shape[-2], patches.shape[-1]))
+        return self.model.pre_layrnorm(tokens + positions)
+
+    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        attention = layer.self_attn
+        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
+        return projection(layer.layer_norm1(tokens))
+
+    def project_attended(self, attended: Tensor) -> Tensor:
+        return self.model.encoder.layers[-1].self_attn.out_proj(attended)
+
+    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
+        last = self.model.encoder.layers[-1]
+        tokens = residual + projected
+        return tokens + last.mlp(last.layer_norm2(tokens))
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        return self.model.post_layernorm(tokens)
+
+    def join(self, tokens: Tensor) -> Tensor:
+        return self.projection(self.final_norm(tokens))
+
+
+def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
+    """A CLIP's position embeddings for another grid: (1 + n², D) to (1 + h·w, D), the class token's first.
+
+    Bicubic with the scale factor (side + 0.1) / n, as the reference implementations of the hosts do it; transformers
+    passes the target size instead, whose numbers differ slightly. Computed in fp32.
+    """
+    native = round((len(table) - 1) ** 0.5)
+    if grid == (native, native):
+        return table
+    square = table[1:].float().T.unflatten(-1, (native, native))[None]
+    scale = tuple((side + 0.1) / native for side in grid)
+    resized = interpolate(square, scale_factor=scale, mode="bicubic", align_corners=False)
+    if resized.shape[-2:] != grid:  # the reference's floor of n · (side + 0.1) / n, which must be `side`
+        raise ValueError(f"position embeddings of {native} × {native} do not resize to {grid[0]} × {grid[1]}")
+    return torch.cat((table[:1], resized[0].flatten(1).T.to(table.dtype)))
+
+
+class ClipFamily(TowerFamily):
+    """`CLIPModel` checkpoints, and OpenCLIP's."""
+
+    model_types = ("clip",)
+
+    def open(self, checkpoint: Checkpoint) -> Model:
+        tokenizer = load_tokenizer(checkpoint)
+        if is_openclip(checkpoint):
+            clip, mean, std = _from_openclip(checkpoint, tokenizer)
+        else:
+            clip = load_module(checkpoint, "CLIPModel")
+            mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
+        tower = ClipTower(clip.vision_model, clip.visual_projection, mean, std)
+        text = ClipTextEncoder(clip.text_model, clip.text_projection, tokenizer, checkpoint.revision)
+        return Model(tower, text, checkpoint.source, checkpoint.revision)
+
+
+def _from_openclip(checkpoint: Checkpoint, tokenizer: Any) -> tuple[Any, Channels, Channels]:
+    from transformers import CLIPConfig
+
+    config = read_config(checkpoint, OPENCLIP_CONFIG)
+    arguments = translated_config(config, checkpoint.source)
+    # where a sentence ends, which is where the text is read, is known to the tokenizer alone
+    arguments["text_config"] |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    weights = translated_weights(load_weights(checkpoint), checkpoint.source)
+    clip = build_module("CLIPModel", CLIPConfig(**arguments), weights, checkpoint.source)
+    preprocessing = config.get("preprocess_cfg", {})
+    mean = channels(preprocessing.get("mean") or CLIP_MEAN, checkpoint.source)
+    std = deviations(preprocessing.get("std") or CLIP_STD, checkpoint.source)
+    return clip, mean, std
+
+
+TOWER = ClipFamily()

@@ -1,0 +1,105 @@
+"""DINOv2, with and without registers, aligned with text by a projection that a manifest names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from feedseg.errors import FeedsegError
+from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.weights.checkpoint import Checkpoint, read_config
+from feedseg.weights.modules import Channels, load_module
+
+if TYPE_CHECKING:
+    from transformers import Dinov2Model
+
+CLASSES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
+
+
+class Dinov2Tower(VisionTower):
+    """A DINOv2 encoder with a joint projection trained on its last attention's output.
+
+    Such an alignment reads a patch without the last block's LayerScale, residual and feed-forward, behind a layer norm
+    of its own and a matrix.
+    """
+
+    reads_residual = False
+    reads_class_token = False
+    square_windows = False
+    default_proxy = "self"
+
+    def __init__(
+        self, model: Dinov2Model, norm: nn.LayerNorm, projection: Tensor, mean: Channels, std: Channels
+    ) -> None:
+        """`norm` and `projection`, (D, E), lead from the last attention's output to the joint space."""
+        super().__init__()
+        self.model: Any = model
+        self.norm = norm
+        self.projection = nn.Linear(*projection.shape, bias=False)
+        self.projection.weight = nn.Parameter(projection.T.contiguous(), requires_grad=False)
+        self.mean, self.std = mean, std
+        self.patch_size = patch_side(model.config)
+        self.native_grid = native_grid(model.config)
+        self.heads = model.config.num_attention_heads
+        self.width = model.config.hidden_size
+        self.prefix = 1 + getattr(model.config, "num_register_tokens", 0)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.model.encoder.layer
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        return self.model.embeddings(pixels)
+
+    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        attention = layer.attention
+        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
+        return projection(layer.norm1(tokens))
+
+    def project_attended(self, attended: Tensor) -> Tensor:
+        return self.model.encoder.layer[-1].attention.o_proj(attended)
+
+    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
+        last = self.model.encoder.layer[-1]
+        tokens = residual + last.layer_scale1(projected)
+        return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        return self.model.layernorm(tokens)
+
+    def join(self, tokens: Tensor) -> Tensor:
+        return self.projection(self.norm(tokens))
+
+
+class Dinov2Family(TowerFamily):
+    """`Dinov2Model` and `Dinov2WithRegistersModel` checkpoints."""
+
+    model_types = tuple(CLASSES)
+
+    def open_aligned(
+        self,
+        checkpoint: Checkpoint,
+        norm: Mapping[str, Tensor],
+        projection: Tensor,
+        eps: float,
+        mean: Channels,
+        std: Channels,
+    ) -> Dinov2Tower:
+        model = load_module(checkpoint, CLASSES[read_config(checkpoint)["model_type"]])
+        width = model.config.hidden_size
+        if projection.dim() != 2 or len(projection) != width:
+            raise FeedsegError(
+                f"{checkpoint.source} has {width} channels, and its projection takes {tuple(projection.shape)}"
+            )
+        layer_norm = nn.LayerNorm(width, eps=eps)
+        try:
+            layer_norm.load_state_dict({name: tensor.float() for name, tensor in norm.items()})
+        except RuntimeError as error:
+            raise FeedsegError(f"{checkpoint.source}: the layer norm before its projection does not fit") from error
+        return Dinov2Tower(model, layer_norm.requires_grad_(False), projection.float(), mean, std)
+
+
+TOWER = Dinov2Family()
