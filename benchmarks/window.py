@@ -112,7 +112,7 @@ def flash_operations(query: Sequence[int], key: Sequence[int], value: Sequence[i
 @torch.inference_mode()
 def measure_rate(setup: Setup) -> Figures:
     segmenter, side = window_segmenter(setup), setup.size(SIDE, 64)
-    tower, proxy = segmenter.model.tower, segmenter.proxy
+    tower, proxy = segmenter.model.tower, segmenter.encoder.proxy
     assert proxy is not None
     pixels = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(setup.device)
     output = tower.encode(pixels)

@@ -40,7 +40,7 @@ def naming(figures: Figures) -> str:
     kinds = ("both", "colour", "pattern")
     found = figures["naming"]
     rows = [[name, *(share(found[f"{name}, {kind}"]) for kind in kinds)] for name in ("trained", "held out")]
-    return f"{found['pictures']} pictures\n\n" + table(("combinations", "both right", *kinds[1:]), rows)
+    return f"{found['images']} images\n\n" + table(("combinations", "both right", *kinds[1:]), rows)
 
 
 def retrieval(figures: Figures) -> str:
