@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hub_server import HubServer
-    from perturb import Perturbed
 
 # The same examples every time: a test that fails has to fail again. For others: --hypothesis-profile=default.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -117,8 +116,16 @@ def tiny_dataset(tmp_path: Path) -> Callable[[str], tuple[Path, dict[str, np.nda
 
 
 @pytest.fixture
-def perturbed() -> Perturbed:
-    """`perturbed(value)`: the same with every float moved by one unit in the last place; see `perturb.py`."""
-    from perturb import Perturbed
+def perturbed() -> Callable[..., torch.Tensor]:
+    """`perturbed(tensor, seed=0)`: every number moved by one unit in the last place; see `perturb.py`."""
+    from perturb import perturbed
 
-    return Perturbed()
+    return perturbed
+
+
+@pytest.fixture
+def movement() -> Callable[..., float]:
+    """`movement(compute, inputs, times=3)`: the largest change of a result when its inputs are perturbed."""
+    from perturb import movement
+
+    return movement

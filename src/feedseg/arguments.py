@@ -43,7 +43,8 @@ class Request(NamedTuple):
     @classmethod
     def of(cls, item: Any, common: Vocabulary | None) -> Request:
         """From an image, with the words that are common to all, or from a pair of an image and its own words."""
-        image, words = item if isinstance(item, tuple) and len(item) == 2 else (item, common)
+        pair: tuple[Any, Any] = item if isinstance(item, tuple) and len(item) == 2 else (item, common)
+        image, words = pair
         if words is None:
             raise FeedsegError("an image without words: give words for all, or pairs of an image and its words")
         return cls(read_image(image), Vocabulary.of(words))

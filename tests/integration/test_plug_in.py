@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 
 import reference
 import tiny_models
-from feedseg import FeedbackAttention
+from feedseg import FSAFeedback
 
 
 def test_with_transformers_clip_and_nothing_else():
@@ -24,7 +24,7 @@ def test_with_transformers_clip_and_nothing_else():
         def read(attended):
             return model.visual_projection(vision.post_layernorm(last.self_attn.out_proj(attended)))
 
-        refined = FeedbackAttention()(seen.attentions[-1], values, read, text, prefix=1)
+        refined = FSAFeedback()(seen.attentions[-1], values, read, text, prefix=1)
 
     assert refined.shape == (2, 16, 20)
     torch.testing.assert_close(refined.norm(dim=-1), torch.ones(2, 16))

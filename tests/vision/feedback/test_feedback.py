@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 import reference
-from feedseg import FeedbackAttention
+from feedseg import FSAFeedback
 from feedseg.vision.feedback import base as module
 from feedseg.vision.feedback.affinity import divergences, feedback_attention, kept, prune, similarities
 from feedseg.vision.feedback.base import attend
@@ -62,16 +62,16 @@ def problem(case, dtype=torch.float32):
 
 
 def direct(case, attention, values, projection, residual, text, constants):
-    """The direct formula, picture by picture, in fp64; problems that hang on rounding are passed over."""
+    """The direct formula, window by window, in fp64; problems that hang on rounding are passed over."""
     out = []
-    for picture in range(case["batch"]):
-        by_head = attention[picture].double()
+    for window in range(case["batch"]):
+        by_head = attention[window].double()
         if case["shared"]:
             by_head = by_head.expand(case["heads"], -1, -1)
-        split = values[picture].double().unflatten(-1, (case["heads"], -1)).transpose(0, 1)
+        split = values[window].double().unflatten(-1, (case["heads"], -1)).transpose(0, 1)
 
-        def read(attended, picture=picture):
-            return attended @ projection.double() + residual[picture].double()
+        def read(attended, window=window):
+            return attended @ projection.double() + residual[window].double()
 
         embeddings, decided = reference.refined_embeddings(
             by_head, split, read, text.double(), case["prefix"], constants
@@ -85,7 +85,7 @@ def direct(case, attention, values, projection, residual, text, constants):
 @given(SHAPES)
 def test_equals_the_direct_formula(case):
     attention, values, projection, residual, text = problem(case)
-    plug_in = FeedbackAttention(keep=case["keep"], sharpness=case["sharpness"])
+    plug_in = FSAFeedback(keep=case["keep"], sharpness=case["sharpness"])
 
     refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=case["prefix"])
     expected = direct(
@@ -99,7 +99,7 @@ def test_equals_the_direct_formula(case):
 def test_bf16_stays_close_to_the_direct_formula(case):
     attention, values, projection, residual, text = problem(case, torch.bfloat16)
     # without pruning: which entries stay depends on the last digits, which bf16 doesn't have
-    plug_in = FeedbackAttention(scale=2.0, isolation=3.0, keep=1.0)
+    plug_in = FSAFeedback(scale=2.0, isolation=3.0, keep=1.0)
     refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=case["prefix"])
     expected = direct(case, attention, values, projection, residual, text, (2.0, 3.0, 1.0, 3.0))
     assert refined.dtype == torch.float32
@@ -111,16 +111,17 @@ def test_bf16_stays_close_to_the_direct_formula(case):
 @given(SHAPES, st.integers(1, 200))
 def test_blocks_of_rows_change_nothing(case, elements):
     attention, values, projection, residual, text = problem(case)
+    direct(case, attention, values, projection, residual, text, (20.0, 35.0, 0.45, 3.0))  # where pruning is decided
     arguments = (attention, values, lambda x: x @ projection + residual, text, case["prefix"])
-    whole = FeedbackAttention()(*arguments)
+    whole = FSAFeedback()(*arguments)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_ELEMENTS_CPU", elements)
-        torch.testing.assert_close(FeedbackAttention()(*arguments), whole, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(FSAFeedback()(*arguments), whole, atol=1e-4, rtol=1e-4)
 
 
 def test_values_per_head_and_rows_without_the_class_token_are_the_same():
     attention, values, projection, _, text = problem(CASE | {"prefix": 1, "shared": False})
-    plug_in = FeedbackAttention()
+    plug_in = FSAFeedback(scale=2.0, isolation=3.0, keep=1.0)  # where rounding decides nothing
     one = plug_in(attention, values, lambda x: x @ projection, text, prefix=1)
     by_head = values.unflatten(-1, (3, -1)).transpose(1, 2)
     other = plug_in(attention[:, :, 1:], by_head, lambda x: x @ projection, text, prefix=1)
@@ -134,7 +135,7 @@ def test_the_identity_needs_no_matrix():
     def read(attended):
         return attended @ projection + residual
 
-    plug_in = FeedbackAttention()
+    plug_in = FSAFeedback()
     torch.testing.assert_close(plug_in(None, values, read, text), plug_in(identity, values, read, text))
 
 
@@ -180,12 +181,12 @@ def test_certain_predictions_stay_finite():
 @pytest.mark.parametrize("shape", [(2, 5, 7), (2, 5), (1, 3, 4, 6)])
 def test_an_attention_that_does_not_fit_is_refused(shape):
     with pytest.raises(ValueError, match="fit 5 values"):
-        FeedbackAttention()(torch.rand(shape), torch.rand(2, 5, 8), lambda x: x, torch.rand(3, 8))
+        FSAFeedback()(torch.rand(shape), torch.rand(2, 5, 8), lambda x: x, torch.rand(3, 8))
 
 
 def test_rows_that_are_neither_all_tokens_nor_the_patches_are_refused():
     with pytest.raises(ValueError, match="does not fit 5 values, 2 of them first"):
-        FeedbackAttention()(torch.rand(1, 4, 5), torch.rand(1, 5, 8), lambda x: x, torch.rand(3, 8), prefix=2)
+        FSAFeedback()(torch.rand(1, 4, 5), torch.rand(1, 5, 8), lambda x: x, torch.rand(3, 8), prefix=2)
 
 
 @pytest.mark.parametrize(
@@ -205,18 +206,18 @@ def test_other_arguments_that_do_not_fit_are_named(arguments, message):
         "text": torch.rand(3, 8),
     }
     with pytest.raises(ValueError, match=message):
-        FeedbackAttention()(**(fitting | arguments))
+        FSAFeedback()(**(fitting | arguments))
 
 
 @pytest.mark.parametrize("options", [{"sharpness": 100.0}, {"sharpness": float("nan")}, {"scale": float("inf")}])
 def test_constants_without_a_number_at_the_end_are_refused(options):
     with pytest.raises(ValueError, match=r"beyond which|are numbers"):
-        FeedbackAttention(**options)
+        FSAFeedback(**options)
 
 
 def test_a_share_outside_its_range_is_refused():
     with pytest.raises(ValueError, match="keep is a share"):
-        FeedbackAttention(keep=0.0)
+        FSAFeedback(keep=0.0)
 
 
 def test_attend_per_head_equals_a_loop():
@@ -230,25 +231,25 @@ def test_attend_per_head_equals_a_loop():
 def test_terms_of_the_ensemble(terms):
     case = CASE | {"prefix": 1, "shared": False, "row_sum": 2.0}
     attention, values, projection, residual, text = (x.double() for x in problem(case))
-    plug_in = FeedbackAttention(scale=2.0, isolation=3.0, keep=1.0, terms=terms)
+    plug_in = FSAFeedback(scale=2.0, isolation=3.0, keep=1.0, terms=terms)
     refined = plug_in(attention, values, lambda x: x @ projection + residual, text, prefix=1)
-    for picture in range(case["batch"]):
-        split = values[picture].unflatten(-1, (case["heads"], -1)).transpose(0, 1)
+    for window in range(case["batch"]):
+        split = values[window].unflatten(-1, (case["heads"], -1)).transpose(0, 1)
 
-        def read(weights, picture=picture, split=split):
+        def read(weights, window=window, split=split):
             out = torch.cat([by_head @ of_head for by_head, of_head in zip(weights, split, strict=True)], dim=-1)
-            return out[1:] @ projection + residual[picture]
+            return out[1:] @ projection + residual[window]
 
-        first, uniform = read(attention[picture]), read(torch.full_like(attention[picture], 2 / len(values[0])))
+        first, uniform = read(attention[window]), read(torch.full_like(attention[window], 2 / len(values[0])))
         whole = torch.eye(len(values[0])).double()
         whole[1:, 1:] = reference.feedback_matrix(reference.probabilities(first, uniform, text, 2.0, 3.0), 1.0, 3.0)
         parts = {
-            "FA": whole @ attention[picture],
-            "AF": attention[picture] @ whole,
-            "F": 2 * whole.expand_as(attention[picture]),
+            "FA": whole @ attention[window],
+            "AF": attention[window] @ whole,
+            "F": 2 * whole.expand_as(attention[window]),
         }
         expected = read(sum(parts[term] for term in terms) / len(terms))
-        torch.testing.assert_close(refined[picture].double(), normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(refined[window].double(), normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
 
 
 def test_a_second_pass_starts_from_the_first():
@@ -257,12 +258,12 @@ def test_a_second_pass_starts_from_the_first():
     def read(attended):
         return attended @ projection
 
-    last = module.LastAttention(attention, values)
+    last = module.HostAttention(attention, values)
     text, uniform = normalize(text, dim=-1), normalize(read(last.uniform), dim=-1)
-    once, twice = FeedbackAttention(), FeedbackAttention(passes=2)
+    once, twice = FSAFeedback(), FSAFeedback(passes=2)
     first = normalize(read(last.attended), dim=-1)
-    second = normalize(read(once.refine(last, once.isolate(first, uniform, text))), dim=-1)
-    expected = normalize(read(once.refine(last, once.isolate(second, uniform, text))), dim=-1)
+    second = normalize(read(once.ensemble(last, once.isolate(first, uniform, text))), dim=-1)
+    expected = normalize(read(once.ensemble(last, once.isolate(second, uniform, text))), dim=-1)
     torch.testing.assert_close(twice(attention, values, read, text), expected, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(expected, second, atol=1e-3)
 
@@ -270,7 +271,7 @@ def test_a_second_pass_starts_from_the_first():
 @pytest.mark.parametrize("wrong", [{"terms": ()}, {"terms": ("F", "F")}, {"terms": ("AA",)}, {"passes": 0}])
 def test_wrong_terms_and_passes(wrong):
     with pytest.raises(ValueError, match=r"terms|pass"):
-        FeedbackAttention(**wrong)
+        FSAFeedback(**wrong)
 
 
 @settings(max_examples=100, deadline=None)
@@ -314,7 +315,7 @@ def test_what_is_dropped_weighs_exactly_nothing(patches, different, keep, sharpn
 def test_a_model_that_could_be_trained_may_be_read_too():
     """Nobody is made to call the plug-in without gradients."""
     attention, values, projection, _, text = problem(CASE)
-    plug_in = FeedbackAttention()
+    plug_in = FSAFeedback()
     expected = plug_in(attention, values, lambda x: x @ projection, text)
     projection, values = projection.requires_grad_(), values.requires_grad_()
     assert torch.equal(plug_in(attention, values, lambda x: x @ projection, text), expected)
@@ -323,11 +324,11 @@ def test_a_model_that_could_be_trained_may_be_read_too():
 @pytest.mark.parametrize("row_sum", [1.0, 2.0])
 def test_control_applies_the_host_twice(row_sum):
     attention, values, projection, _, text = problem(CASE | {"prefix": 1, "shared": False, "row_sum": row_sum})
-    last = module.LastAttention(attention[:, :, 1:], values, 1, row_sum)
+    last = module.HostAttention(attention[:, :, 1:], values, 1, row_sum)
     own = values.unflatten(-1, (CASE["heads"], -1)).transpose(1, 2)
     attention = attention.clone()
     attention[:, :, 0] = 0
     attention[:, :, 0, 0] = 1  # the leading token keeps its value
     twice = (attention @ attention @ own).transpose(1, 2).flatten(2)[:, 1:] / row_sum
-    computed = HostTwice().reread(last, values, values, text, lambda x: x @ projection)
+    computed = HostTwice().embed(last, values, values, text, lambda x: x @ projection)
     torch.testing.assert_close(computed, twice @ projection, atol=1e-5, rtol=1e-4)

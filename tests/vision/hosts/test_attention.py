@@ -7,15 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedseg.vision.hosts.attention import (
-    HOSTS,
-    correlative_attention,
-    gaussian_of_distance,
-    neighbour_attention,
-    proxy_attention,
-    query_key_attention,
-    self_self_attention,
-)
+from feedseg.vision.hosts import HOSTS
+from feedseg.vision.hosts.attention import query_key_attention, self_self_attention
+from feedseg.vision.hosts.naclip import neighbour_attention
+from feedseg.vision.hosts.proxyclip import proxy_attention
+from feedseg.vision.hosts.sclip import correlative_attention
+from feedseg.vision.ops import gaussian_of_distance
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -58,21 +55,21 @@ def test_neighbour_attention_leaves_the_class_token_without_bias():
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
-def test_proxy_attention_equals_the_plain_formula_per_picture(batch, height, width, seed):
+def test_proxy_attention_equals_the_plain_formula_per_window(batch, height, width, seed):
     features = draw(batch, 5, height, width, seed=seed)
     weights = proxy_attention(features)
-    for picture in range(batch):
-        tokens = features[picture].flatten(1).T.double()
+    for window in range(batch):
+        tokens = features[window].flatten(1).T.double()
         tokens = tokens / tokens.norm(dim=-1, keepdim=True)
         cosines = tokens @ tokens.T
         scores = (cosines - 1.2 * cosines.mean()) * 3.0
         if (scores.amax(-1) < 0).any():
-            continue  # a picture that looks alike everywhere: the next test's subject
+            continue  # an image that looks alike everywhere: the next test's subject
         scores[scores < 0] = -torch.inf
-        torch.testing.assert_close(weights[picture].double(), scores.softmax(-1), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(weights[window].double(), scores.softmax(-1), atol=1e-5, rtol=1e-4)
 
 
-def test_a_picture_that_looks_alike_everywhere_has_an_attention():
+def test_an_image_that_looks_alike_everywhere_has_an_attention():
     """The published code divides zero by zero here."""
     weights = proxy_attention(torch.ones(1, 4, 3, 3))
     torch.testing.assert_close(weights, torch.full((1, 9, 9), 1 / 9))
@@ -81,12 +78,16 @@ def test_a_picture_that_looks_alike_everywhere_has_an_attention():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", ["clip", "sclip", "clearclip", "naclip"])
 def test_half_precision_gives_half_precision_rows_of_the_right_sum(name, dtype):
-    class Block:
+    class Last:
         query = draw(1, 2, 5, 8).to(dtype)
         key = draw(1, 2, 5, 8, seed=1).to(dtype)
-        prefix, grid = 1, (2, 2)
+        prefix = 1
 
-    weights = HOSTS[name].attention(Block())  # pyright: ignore[reportArgumentType]
+    class Output:
+        last, grid = Last(), (2, 2)
+
+    host = HOSTS.load(name)
+    weights = host.attention(Output(), None)  # pyright: ignore[reportArgumentType]
     assert weights is not None
     assert weights.dtype == dtype
-    torch.testing.assert_close(weights.float().sum(-1), torch.full((1, 2, 4), HOSTS[name].row_sum), atol=2e-2, rtol=0)
+    torch.testing.assert_close(weights.float().sum(-1), torch.full((1, 2, 4), host.row_sum), atol=2e-2, rtol=0)

@@ -31,15 +31,13 @@ def isolated_log_probabilities(first: Tensor, uniform: Tensor, text: Tensor, sca
 def divergences(log_probabilities: Tensor, rows: slice = slice(None)) -> Tensor:
     """KL(P_i ‖ P_j) for the given rows i and all j, clamped at zero: (B, N, C) to (B, rows, N).
 
-    P_i · (L_i − L_j) with L = log P less its mean over the patches: one matrix product and nothing of size N × N × C.
+    Σ_c P_ic log P_ic − P_i · log P_jᵀ, one matrix product and nothing of size N × N × C.
     """
-    probabilities = log_probabilities[:, rows].exp()
-    # KL sees differences of log-probabilities alone; without what all patches share these are smaller, and so is what
-    # rounding makes of them
-    centred = log_probabilities - log_probabilities.mean(dim=1, keepdim=True)
-    own = (probabilities * centred[:, rows]).sum(dim=-1, keepdim=True)
-    cross = probabilities @ centred.transpose(-1, -2)
-    return cross.neg_().add_(own).clamp_(min=0)
+    of_rows = log_probabilities[:, rows]
+    probabilities = of_rows.exp()
+    negative_entropy = (probabilities * of_rows).sum(dim=-1, keepdim=True)
+    cross = probabilities @ log_probabilities.transpose(-1, -2)
+    return cross.neg_().add_(negative_entropy).clamp_(min=0)
 
 
 def similarities(divergence: Tensor) -> Tensor:

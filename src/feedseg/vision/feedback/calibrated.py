@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, apply_rows, scale_rows
+from feedseg.vision.ops import accurate_dtype
 
 SAMPLED_ROWS = 256  # enough to know how far a patch's nearest are
 LEAST_DISTANCE = 1e-4  # a hundredth of the evidence's root mean square, squared: nearer than that is rounding
@@ -84,19 +85,17 @@ class CalibratedFeedback(AffinityFeedback):
         direction, length = predicted(isolated)
         attention = host.among_patches()
         weights = self._affinity(attention, isolated, direction, length)
-        # agreement less chance is P_i · Σ_j F_ij (P_j − mean), and 1 less chance is P_i · (P_i − mean): the differences
-        # are taken between vectors, since agreement and chance themselves may be nearly equal
-        centred = (direction.double() - direction.double().mean(dim=1, keepdim=True)).to(direction.dtype)
-        short_of_chance = agreement(direction, centred)
+        differing = less_mean(direction)
+        short_of_chance = differing[..., -1:] + differing[..., -1:].mean(dim=1, keepdim=True)
         within_feedback, within_host = [], []
 
         def observed(block: slice) -> Tensor:
-            rows, own = weights(block), direction[:, block]
-            within_feedback.append(agreement(own, rows @ centred))
+            rows = weights(block)
+            within_feedback.append(beyond_mean(differing, rows, block))
             if attention is not None:
                 of_host = attention[:, block]
                 sums = of_host.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-                within_host.append(agreement(own, of_host @ centred) / sums)
+                within_host.append(beyond_mean(differing, of_host, block, sums))
             return rows
 
         fed_back, fed_back_attended = apply_rows(observed, host.patch_values, host.attended)
@@ -151,9 +150,28 @@ def nearest_distance(evidence: Tensor, share: float) -> Tensor:
     return within.mean(dim=-1)[:, None, None].clamp(min=LEAST_DISTANCE)
 
 
-def agreement(direction: Tensor, gathered: Tensor) -> Tensor:
-    """The cosine of every patch's prediction with those of others, averaged as they were gathered: (B, N, 1)."""
-    return (direction * gathered).sum(dim=-1, keepdim=True)
+def less_mean(direction: Tensor) -> Tensor:
+    """What unit vectors differ by from their mean, d, and behind it ‖d‖² / 2: (B, N, C) to (B, N, C + 1).
+
+    Predictions may nearly agree. Then cosines are nearly 1, and what a cosine exceeds another by, or falls short of 1
+    by, is lost in their rounding; so it is taken from squared differences, 1 − cos(P, Q) = ‖P − Q‖² / 2.
+    """
+    exact = direction.to(accurate_dtype(direction.device))
+    exact = exact - exact.mean(dim=1, keepdim=True)
+    return torch.cat((exact, exact.square().sum(dim=-1, keepdim=True) / 2), dim=-1).to(direction.dtype)
+
+
+def beyond_mean(differing: Tensor, weights: Tensor, rows: slice, sums: Tensor | float = 1.0) -> Tensor:
+    """How far the cosine of a patch with what it gathers exceeds that with the mean of all patches: (B, rows, 1).
+
+    Args:
+        differing: of all patches, from `less_mean`.
+        weights: what the patches of `rows` gather, (B, rows, N).
+        sums: of each row of the weights, (B, rows, 1).
+    """
+    gathered = weights @ differing / sums
+    products = (differing[:, rows, :-1] * gathered[..., :-1]).sum(dim=-1, keepdim=True)
+    return products - gathered[..., -1:] + differing[..., -1:].mean(dim=1, keepdim=True)
 
 
 def beyond_chance(difference: Tensor, short_of_chance: Tensor) -> Tensor:
