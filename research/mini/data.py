@@ -24,7 +24,7 @@ from feedseg.evaluation.scenes import (
     caption,
     draw_scene,
 )
-from feedseg.vocabulary import default_templates
+from feedseg.vision.text.templates import default_templates
 
 ZOOM = (0.8, 1.2)
 THINGS = 4  # at most, in one scene

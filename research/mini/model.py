@@ -17,7 +17,7 @@ from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from feedseg.evaluation.scenes import BACKGROUNDS, COLOURS, PATTERNS, SHAPES, SYNONYMS
 from feedseg.evaluation.scenes.vocabulary import ARTICLES, NOUNS, PLACES
-from feedseg.vocabulary import default_templates
+from feedseg.vision.text.templates import default_templates
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 PAD, UNKNOWN, BEGIN, END = "<pad>", "<unknown>", "<begin>", "<end>"
