@@ -1,6 +1,6 @@
 """Times two checkouts of feedseg in turn: is the new one as fast and as lean as the old one?
 
-    python benchmarks/against.py OLD NEW [--repeats 15] [--processes 3] [--threads 1] [--cases window mini] [--json FILE]
+    python benchmarks/against.py OLD NEW [--repeats 15] [--processes 3] [--threads 1] [--cases …] [--json FILE]
 
 OLD and NEW are the folders that hold the package (`src` of a checkout). Both run in processes of their own with the
 same model, image and words, one call of the one, then one of the other, so that whatever else the machine does slows

@@ -6,7 +6,8 @@
 
 Prints the tables of every part, then all ratios beside their aims. A whole run writes results/bench.json, any other run
 only what --json says. --docs measures nothing: it makes the tables and the plot of docs/performance.md and
-research/notes/performance.md from results/bench.json. --quick runs everything with tiny sizes, to see that it runs. Parts: see PARTS and their modules.
+research/notes/performance.md from results/bench.json. --quick runs everything with tiny sizes, to see that it runs.
+Parts: see PARTS and their modules.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ TEXT = TINY | {  # always tiny: the words are embedded before anything is timed
     "pad_token_id": 2,
     "eos_token_id": 3,
 }
+transformers.utils.logging.disable_progress_bar()
 # Embeddings of random models are of no use to anybody, so they are kept out of the user's cache.
 _CACHE = TemporaryDirectory(prefix="feedseg-benchmarks-")
 os.environ["FEEDSEG_CACHE"] = _CACHE.name

@@ -80,7 +80,8 @@ def run(name: str, part: Part, model: str | Model, root: Path) -> None:
         print(markdown(title, by_host, less=("calibrated", "paper")), end="\n\n")
         if question.background:
             for feedback in COMPARED:
-                print(f"threshold, {feedback}:", ", ".join(f"{h} {one.threshold[feedback]:.3f}" for h, one in by_host.items()))
+                found_best = (f"{host} {one.threshold[feedback]:.3f}" for host, one in by_host.items())
+                print(f"threshold, {feedback}:", ", ".join(found_best))
         for feedback in COMPARED:
             times = ", ".join(f"{host} {1000 * one.seconds[feedback]:.0f}" for host, one in by_host.items())
             print(f"ms an image, {feedback}: {times}")

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--split", default="val", help="train or val")
     parser.add_argument("--limit", type=int, help="photographs")
     parser.add_argument("--hosts", nargs="+", choices=HOSTS.names(), default=ALL_HOSTS)
-    parser.add_argument("--softer", action="store_true", help="also feedback with softer constants (7, 12.25, 0.34, 3.5)")
+    parser.add_argument("--softer", action="store_true", help="also feedback with 7, 12.25, 0.34, 3.5")
     parser.add_argument("--class-token", action="store_true", help="let the hosts use the class token")
     options = parser.parse_args()
     need(options.root)
