@@ -1,6 +1,6 @@
 """The tiny reference vector that the package carries for `feedseg doctor`, computed without the package.
 
-    python tests/built_in_vector.py     # writes src/feedseg/evaluation/vectors/
+    python tests/support/built_in_vector.py     # writes src/feedseg/evaluation/vectors/
 
 The tower is transformers' own; hosts, feedback and windows are written out plainly here and in reference.py.
 """
