@@ -61,12 +61,12 @@ TASKS = (
 )
 
 
-def statistics(pictures: Tensor) -> Tensor:
+def statistics(images: Tensor) -> Tensor:
     """Colour, its spread and its edges in every cell of 8 px: (B, 3, h, w) to (B, 9, h/8, w/8); nothing is learnt."""
-    mean = avg_pool2d(pictures, 8)
-    spread = (avg_pool2d(pictures**2, 8) - mean**2).clamp(min=0).sqrt()
-    across = pictures.diff(dim=-1, prepend=pictures[..., :1])
-    along = pictures.diff(dim=-2, prepend=pictures[..., :1, :])
+    mean = avg_pool2d(images, 8)
+    spread = (avg_pool2d(images**2, 8) - mean**2).clamp(min=0).sqrt()
+    across = images.diff(dim=-1, prepend=images[..., :1])
+    along = images.diff(dim=-2, prepend=images[..., :1, :])
     edges = avg_pool2d(across.abs() + along.abs(), 8)
     features = torch.cat((mean, spread, edges), dim=1)
     features = features - features.mean(dim=(2, 3), keepdim=True)
@@ -90,8 +90,8 @@ def embed_scenes(folder: Path, scenes: Sequence[Scene]) -> Tensor:
     parts = []
     for start in range(0, len(scenes), 100):
         stack = np.stack([scene.picture for scene in scenes[start : start + 100]])
-        pictures = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
-        parts.append(clip(input_ids=tokens["input_ids"], pixel_values=pictures).image_embeds)
+        images = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        parts.append(clip(input_ids=tokens["input_ids"], pixel_values=images).image_embeds)
     return normalize(torch.cat(parts), dim=-1)
 
 
