@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedseg import FeedsegError, Vocabulary
-from feedseg.vocabulary import default_templates
+from feedseg.vision.text.templates import default_templates
 
 anything: Any = Vocabulary  # for what a type checker would not let through
 NAMES = st.text(st.characters(categories=("L", "N"), include_characters="-_'"), min_size=1, max_size=12).filter(
@@ -134,3 +134,15 @@ def test_vocabularies_compare_by_their_content():
 def test_there_are_eighty_templates_each_with_one_place():
     assert len(set(default_templates())) == 80
     assert all(template.count("{}") == 1 for template in default_templates())
+
+
+def test_words_come_as_a_vocabulary_a_list_or_a_line():
+    expected = Vocabulary(["cat; kitten", "sofa"])
+    for words in (expected, ["cat; kitten", "sofa"], [["cat", "kitten"], "sofa"], "cat; kitten, sofa"):
+        assert Vocabulary.of(words) == expected
+
+
+@pytest.mark.parametrize("words", [{"cat", "sofa"}, {"cat": 1}, 5, None])
+def test_words_without_an_order_are_refused(words):
+    with pytest.raises(FeedsegError, match="words are a Vocabulary, a list of classes or a line of text"):
+        Vocabulary.of(words)

@@ -182,6 +182,7 @@ class Segmenter:
             )
         return self.encoder.encode_images(images, settings, self.batch_size)
 
+    @torch.inference_mode()
     def _result(self, request: Request, logits: StitchedLogits, plan: Plan) -> Segmentation:
         image, vocabulary = request
         scale = plan.settings.logit_scale
@@ -193,7 +194,7 @@ class Segmenter:
             labels=labels,
             confidence=confidence,
             names=vocabulary.names,
-            picture=image.pixels,
+            image=image.pixels,
             source=image.source,
             background=vocabulary.has_background,
             threshold=vocabulary.threshold,

@@ -14,10 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
-
-from feedseg.apps.cli.main import main
 from feedseg.apps.cli.run_demo import (
     SHOWN,
     SIZE,
@@ -29,6 +25,10 @@ from feedseg.apps.cli.run_demo import (
     mean_iou_of_what_is_there,
     one_thread,
 )
+from PIL import Image
+from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
+
+from feedseg.apps.cli.main import main
 from feedseg.apps.cli.sheet import Entry, Panel, Sheet, draw_sheet, outlines, tinted
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene

@@ -18,7 +18,7 @@ def label_image(scores: Scores, threshold: float = 0.0) -> tuple[np.ndarray, np.
 
     Returns:
         labels (height, width), uint8 or, beyond 256 classes, uint16; the best class's probability (height, width),
-        float32.
+        float32; both read-only.
 
     Raises:
         FeedsegError: a logit is no number.
@@ -30,4 +30,5 @@ def label_image(scores: Scores, threshold: float = 0.0) -> tuple[np.ndarray, np.
         labels[strip] = label.cpu().numpy()
         confidence[strip] = probability.cpu().numpy()
     labels[confidence < np.float32(threshold)] = 0
+    labels.flags.writeable = confidence.flags.writeable = False  # so that a result takes them without a copy
     return labels, confidence

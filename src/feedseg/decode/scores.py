@@ -80,8 +80,11 @@ class ClassScores(Scores):
     def rows(self, rows: slice) -> Tensor:
         scaled, best, _ = self._scaled(rows)
         weights = scaled.sub_(best).exp_()
+        total = weights.sum(dim=0)
         of_classes = weights.new_zeros(self.shape[0], *best.shape)
-        return of_classes.index_reduce_(0, self._class_of, weights, "amax").div_(weights.sum(dim=0))
+        for query, label in enumerate(self._class_of.tolist()):
+            torch.maximum(of_classes[label], weights[query], out=of_classes[label])
+        return of_classes.div_(total)
 
     def best(self, rows: slice) -> tuple[Tensor, Tensor]:
         scaled, best, index = self._scaled(rows)  # the best query of all is that of the best class

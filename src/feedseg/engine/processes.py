@@ -1,117 +1,149 @@
-"""Measuring here, or in several processes on this machine, each with its own share and journal."""
+"""Applying a task in several processes of this machine, each of which builds a task of its own."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from threading import current_thread, main_thread
+from typing import Any, Generic
 
-import torch
+from feedseg.engine.local import Local
+from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result, explain
+from feedseg.engine.shards import Shard
+from feedseg.engine.task import Task
 
-from feedseg.apps.cli.console import explained
-from feedseg.apps.cli.experiments import Request, Task, prepare
-from feedseg.engine.journal import Failed, Share
-from feedseg.errors import FeedsegError
-from feedseg.evaluation.run import run_share
-
-Heard = Callable[[str, str | None], None]  # of every picture: its benchmark, and what went wrong, if anything
-Lost = Callable[[str], None]  # of a process that ended early: which, and why
-
-
-def measure_here(tasks: Sequence[Task], share: Share, workers: int, heard: Heard) -> None:
-    """Measure what a share still lacks of every benchmark."""
-    for task in tasks:
-        for outcome in run_share(task.bench, task.samples, task.folder, share, workers):
-            heard(task.benchmark.name, str(outcome) if isinstance(outcome, Failed) else None)
+Build = Callable[[Shard], Task[Item, Result]]  # a worker's task; a function or a partial of one, which can be pickled
 
 
 @dataclass(frozen=True)
-class _Worker:
-    share: Share
+class Lost:
+    """A worker's last words: why it cannot go on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A worker has done all that it was given."""
+
+
+@dataclass
+class Worker:
+    """A process that was started, and this end of its connection."""
+
+    shard: Shard
     process: BaseProcess
-    ear: Connection
+    connection: Connection
+    lost: bool = False
 
 
-def measure_apart(request: Request, shards: int, heard: Heard, lost: Lost) -> None:
-    """Measure in so many processes, on CUDA each on the next device.
+class Processes(Generic[Item, Result]):
+    """Workers that live until this is closed: `with Processes(build, 4) as executor: executor.map(items)`.
 
-    A process that ends early does not end the others: what it lacks is measured the next time.
+    A worker that ends early ends no other one. What it lacks has no outcome, and `on_lost` is told why.
     """
-    context = get_context("spawn")  # a fork would share locks and CUDA's state
-    threads = max(1, torch.get_num_threads() // shards)
-    workers: list[_Worker] = []
-    try:
-        for number in range(1, shards + 1):
-            ear, mouth = context.Pipe(duplex=False)
-            arguments = (_on_device(request, number), Share(number, shards), threads, mouth)
-            process = context.Process(target=_work, args=arguments, daemon=True)
-            with _deaf_to_interrupts():  # the terminal sends Ctrl-C to all; only this process shall act upon it
-                process.start()
-            mouth.close()
-            workers.append(_Worker(Share(number, shards), process, ear))
-        _listen(workers, heard, lost)
-    finally:
-        for worker in workers:
+
+    def __init__(
+        self, build: Build[Item, Result], workers: int, threads: int = 0, on_lost: Callable[[str], None] | None = None
+    ) -> None:
+        """Start the workers.
+
+        Args:
+            build: makes the task of a worker, inside it.
+            workers: how many processes.
+            threads: that load ahead in every worker.
+            on_lost: called with one line for every worker that ends early.
+        """
+        self._on_lost = on_lost
+        self._workers: list[Worker] = []
+        context = get_context("spawn")  # a fork would share locks and the state of CUDA
+        try:
+            for number in range(1, workers + 1):
+                shard = Shard(number, workers)
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(build, shard, threads, theirs), daemon=True)
+                with _interrupts_ignored():  # the terminal sends Ctrl-C to all; only this process shall act upon it
+                    process.start()
+                theirs.close()
+                self._workers.append(Worker(shard, process, ours))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Processes[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        for worker in self._workers:
             worker.process.terminate()
+        for worker in self._workers:
             worker.process.join()
+            worker.connection.close()
+        self._workers = []
+
+    def map(self, items: Sequence[Item]) -> Generator[Outcome[Item, Result], None, None]:
+        """See `Executor.map`: outcomes come as they are ready, those of one worker in order."""
+        workers = [worker for worker in self._workers if not worker.lost]
+        for number, worker in enumerate(workers, start=1):
+            with suppress(OSError):  # it has ended already; why is read below
+                worker.connection.send(list(Shard(number, len(workers)).of_items(items)))
+        busy: dict[Any, Worker] = {worker.connection: worker for worker in workers}
+        try:
+            while busy:
+                for connection in wait(list(busy)):
+                    worker = busy[connection]
+                    message = _received(worker)
+                    if isinstance(message, (Done, Failed)):
+                        yield message
+                        continue
+                    del busy[connection]
+                    if isinstance(message, Lost):
+                        worker.lost = True
+                        if self._on_lost is not None:
+                            self._on_lost(f"worker {worker.shard}: {message.reason}")
+        finally:
+            if busy:  # nobody wants the rest
+                self.close()
 
 
-def _listen(workers: Sequence[_Worker], heard: Heard, lost: Lost) -> None:
-    """Pass on at once what the processes say, until all have ended."""
-    listening: dict[Any, _Worker] = {worker.ear: worker for worker in workers}
-    finished = set()
-    while listening:
-        for ear in wait(list(listening)):
-            worker = listening[ear]
-            try:
-                kind, *rest = worker.ear.recv()
-            except (EOFError, OSError):
-                del listening[ear]
-                worker.process.join()
-                if worker.share not in finished:
-                    lost(f"share {worker.share} ended early (exit code {worker.process.exitcode})")
-                continue
-            if kind == "picture":
-                heard(*rest)
-            else:
-                finished.add(worker.share)
-                if kind == "error":
-                    lost(f"share {worker.share}: {rest[0]}")
-
-
-def _work(request: Request, share: Share, threads: int, mouth: Connection) -> None:
-    """A process's whole life."""
-    torch.set_num_threads(threads)
+def _received(worker: Worker) -> Outcome[Any, Any] | Finished | Lost:
     try:
-        tasks = prepare(request, visible=False)
-        measure_here(tasks, share, request.workers, lambda *said: mouth.send(("picture", *said)))
-        mouth.send(("end",))
-    except BrokenPipeError:  # the process that asked for it is gone; what was measured is in the journal
-        return
-    except FeedsegError as error:
-        mouth.send(("error", str(error)))
-    except Exception as error:
-        mouth.send(("error", explained(error)))
+        return worker.connection.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        return Lost(f"ended early (exit code {worker.process.exitcode})")
 
 
-def _on_device(request: Request, number: int) -> Request:
-    """The same with a CUDA device of its own for a process; one device is shared where there are no more."""
-    wanted = request.options["device"]
-    cuda = wanted == "cuda" or (wanted is None and torch.cuda.is_available())
-    if not cuda:
-        return request
-    device = f"cuda:{(number - 1) % max(1, torch.cuda.device_count())}"
-    return replace(request, options={**request.options, "device": device})
+def _work(build: Build[Any, Any], shard: Shard, threads: int, connection: Connection) -> None:
+    """A worker's whole life."""
+    with suppress(BrokenPipeError, EOFError, ConnectionResetError):  # the process that asked for it is gone
+        try:
+            executor = Local(build(shard), threads)
+            while True:
+                for outcome in executor.map(connection.recv()):
+                    connection.send(outcome)
+                connection.send(Finished())
+        except (BrokenPipeError, EOFError, ConnectionResetError):
+            raise
+        except Exception as error:
+            connection.send(Lost(explain(error)))
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started inside never hears of Ctrl-C."""
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes that are started inside never receive Ctrl-C."""
+    if current_thread() is not main_thread():  # which alone is interrupted
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

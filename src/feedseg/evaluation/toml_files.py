@@ -18,6 +18,7 @@ else:
 
 HERE = Path(__file__).parent
 PUBLISHED, PROTOCOL_FILES = HERE / "datasets/published", HERE / "protocols"  # what comes with the package
+RAW_VALUES = HERE / "datasets/raw-values.toml"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from feedseg.evaluation.protocols.protocol import PROTOCOLS, load_protocol, publ
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS
 from feedseg.settings import HOST_SETTINGS
 from feedseg.vision.feedback.base import FeedbackAttention
-from feedseg.vocabulary import default_templates
+from feedseg.vision.text.templates import default_templates
 from feedseg.weights.catalog import CARDS, SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
 from paths import SHARED
 

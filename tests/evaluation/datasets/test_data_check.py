@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from feedseg.apps.cli.run_data import ranges
 from PIL import Image
 
 from feedseg import FeedsegError
 from feedseg.apps.cli.main import main
-from feedseg.apps.cli.run_data import ranges
 from feedseg.evaluation.datasets.benchmarks import load_benchmark
 from feedseg.evaluation.datasets.check import Report, check
 from tiny_datasets import LAYOUTS, draw, draw_detail, save_mask, save_picture, values_with

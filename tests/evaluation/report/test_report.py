@@ -14,12 +14,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import sklearn.metrics
+from feedseg.evaluation.report.content import Chapter, card_of
+from feedseg.evaluation.report.pictures import truth_overlay
 from PIL import Image
 
 from feedseg.evaluation.metrics.bootstrap import Interval
 from feedseg.evaluation.report import pictures as report_pictures
-from feedseg.evaluation.report.content import Chapter, card_of
-from feedseg.evaluation.report.pictures import truth_overlay
 from feedseg.evaluation.report.plot import Mark, interval_plot
 from feedseg.evaluation.report.tables import Table, points, signed
 from measuring import CLASSES, evaluate, journal_lines, write_dataset

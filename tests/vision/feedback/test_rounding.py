@@ -25,8 +25,8 @@ def problem(seed: int, patches: int = 30, words: int = 6) -> tuple[Tensor, Tenso
     ("feedback", "most"),
     [
         (CalibratedFeedback(), 1e-5),
-        (FSAFeedback(scale=2.0, isolation=3.0, keep=1.0), 5e-6),
-        (FSAFeedback(keep=1.0), 1e-4),
+        (FSAFeedback(scale=2.0, isolation=3.0, keep=1.0), 2e-5),
+        (FSAFeedback(keep=1.0), 2e-4),
     ],
     ids=["calibrated", "small scales", "paper"],
 )

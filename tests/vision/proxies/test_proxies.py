@@ -7,7 +7,8 @@ from torch.nn.functional import interpolate
 import tiny_models
 from feedseg import FeedsegError
 from feedseg.vision.model import open_model
-from feedseg.vision.proxies.base import IMAGENET_MEAN, IMAGENET_STD, open_proxy
+from feedseg.vision.proxies.base import IMAGENET_MEAN, IMAGENET_STD
+from feedseg.vision.proxies.load import load_proxy
 
 
 def windows(height: int, width: int) -> torch.Tensor:
@@ -21,7 +22,7 @@ def imagenet(batch: torch.Tensor) -> torch.Tensor:
 def features(folder, batch):
     """Of a proxy that is given no tower: only "self" would look at it."""
     with torch.inference_mode():
-        return open_proxy(folder)(batch, None, None)  # pyright: ignore[reportArgumentType]
+        return load_proxy(folder)(batch, None)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("sides", [(32, 32), (24, 56)])
@@ -104,17 +105,17 @@ def test_the_checkpoints_normalisation_counts(tmp_path):
 
 
 def test_a_function_is_a_proxy():
-    proxy = open_proxy(lambda batch: batch[:, :2, ::4, ::4])
-    assert proxy(windows(8, 12), None, None).shape == (2, 2, 2, 3)  # pyright: ignore[reportArgumentType]
+    proxy = load_proxy(lambda batch: batch[:, :2, ::4, ::4])
+    assert proxy(windows(8, 12), None).shape == (2, 2, 2, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"features \(B, C, h, w\)"):
-        open_proxy(lambda batch: batch.mean(1))(windows(8, 8), None, None)  # pyright: ignore[reportArgumentType]
+        load_proxy(lambda batch: batch.mean(1))(windows(8, 8), None)  # pyright: ignore[reportArgumentType]
 
 
 def test_self_is_the_towers_final_patch_tokens(tmp_path):
     reference = tiny_models.save_aligned(tmp_path)
     tower = open_model(tmp_path).tower
     batch = windows(32, 32)
-    computed = open_proxy("self")(batch, tower, tower.open(imagenet(batch)))
+    computed = load_proxy("self")(batch, tower.encode(imagenet(batch)))
     expected = reference(imagenet(batch)).last_hidden_state[:, 1:]
     torch.testing.assert_close(computed.flatten(2).mT, expected, atol=1e-5, rtol=1e-4)
 
@@ -122,6 +123,13 @@ def test_self_is_the_towers_final_patch_tokens(tmp_path):
 def test_what_is_no_proxy_says_so(tmp_path):
     tiny_models.save_clip(tmp_path)
     with pytest.raises(FeedsegError, match="'clip' model, which is no known proxy"):
-        open_proxy(tmp_path)
+        load_proxy(tmp_path)
     with pytest.raises(FeedsegError, match="vit-b-16 is a text-aligned tower; as a proxy take one of dino-b8"):
-        open_proxy("vit-b-16")
+        load_proxy("vit-b-16")
+
+
+def test_other_things_are_no_proxies():
+    with pytest.raises(FeedsegError, match="not int"):
+        load_proxy(5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(FeedsegError, match="cannot be imported"):
+        load_proxy("no_such_module:Proxy")

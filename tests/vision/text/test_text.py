@@ -7,8 +7,10 @@ from torch.nn.functional import normalize
 import tiny_models
 from feedseg import FeedsegError
 from feedseg.vision.model import open_model
-from feedseg.vision.text import base as module
-from feedseg.vision.text.base import EmbeddingCache, TextTower
+from feedseg.vision.text import clip as module
+from feedseg.vision.text.cache import EmbeddingCache, EmbeddingMemory
+from feedseg.vision.text.clip import ClipTextEncoder, load_tokenizer
+from feedseg.weights.checkpoint import find_checkpoint
 
 TEMPLATES = ("a photo of a {}.", "the good {}")
 
@@ -17,15 +19,16 @@ TEMPLATES = ("a photo of a {}.", "the good {}")
 def clip(tmp_path):
     reference = tiny_models.save_clip(tmp_path / "clip")
     model = open_model(tmp_path / "clip")
-    assert isinstance(model.text, TextTower)
+    assert isinstance(model.text, ClipTextEncoder)
     return reference, model.text
 
 
-def expected_embedding(reference, text, word):
+def expected_embedding(reference, folder, word):
     """The protocol's ensemble through transformers' own `get_text_features`, a prompt at a time."""
     prompts = []
+    tokenizer = load_tokenizer(find_checkpoint(folder))
     for template in TEMPLATES:
-        tokens = text._tokenizer([template.replace("{}", word)], return_tensors="pt")
+        tokens = tokenizer([template.replace("{}", word)], return_tensors="pt")
         features = reference.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
         features = features if isinstance(features, torch.Tensor) else features.pooler_output
         prompts.append(normalize(features[0], dim=-1))
@@ -37,7 +40,9 @@ def test_equals_transformers_whatever_the_batch_and_without_a_cache(clip, monkey
     words = ["cat", "red sofa", "dog", "blue grass floor"]
     whole = text.embed(words, TEMPLATES)
     for word, embedding in zip(words, whole, strict=True):
-        torch.testing.assert_close(embedding, expected_embedding(reference, text, word), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            embedding, expected_embedding(reference, tmp_path / "clip", word), atol=1e-5, rtol=1e-4
+        )
     monkeypatch.setattr(module, "BATCH", 3)
     (tmp_path / "file").touch()
     monkeypatch.setenv("FEEDSEG_CACHE", str(tmp_path / "file/cannot/hold/folders"))
@@ -88,7 +93,7 @@ def test_a_damaged_cache_is_computed_again(clip):
     assert torch.equal(text.embed(["cat"], TEMPLATES), expected)
     assert cache.load("cat") is not None
     # another word's file under this word's name
-    cache._path("dog").write_bytes(file.read_bytes())
+    cache.path("dog").write_bytes(file.read_bytes())
     assert cache.load("dog") is None
 
 
@@ -117,3 +122,16 @@ def test_a_bank_knows_its_words_and_names_the_nearest(tmp_path):
         bank.embed(["airplane"], None)
     with pytest.raises(FeedsegError, match="templates cannot be chosen"):
         bank.embed(["sofa"], TEMPLATES)
+
+
+def test_the_memory_of_vocabularies_is_bounded_and_gives_what_belongs_to_the_key():
+    memory = EmbeddingMemory()
+    made = []
+
+    def make(number):
+        made.append(number)
+        return torch.full((1,), float(number))
+
+    for number in (*range(30), 29, 28, 0):
+        assert memory.get(number, lambda number=number: make(number)).item() == number
+    assert made == [*range(30), 0]

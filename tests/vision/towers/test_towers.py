@@ -9,28 +9,35 @@ from torch.nn.functional import interpolate, normalize
 from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 import tiny_models
-from feedseg import FeedbackAttention, FeedsegError
-from feedseg.vision.encode import Reader
-from feedseg.vision.hosts.attention import HOSTS
-from feedseg.vision.model import CLIP_MEAN, open_model
-from feedseg.vision.towers.base import ClipTower, normalised, resize_positions
+from feedseg import FeedsegError, FSAFeedback
+from feedseg.vision.encode import WindowEncoder
+from feedseg.vision.hosts import HOSTS
+from feedseg.vision.model import open_model
+from feedseg.vision.ops import normalised
+from feedseg.vision.towers.clip import CLIP_MEAN, ClipTower, resize_positions
 from feedseg.weights.modules import build_module
 
 
-def pictures(height: int, width: int, count: int = 2) -> torch.Tensor:
+def windows(height: int, width: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(height + width))
 
 
 def plain_tokens(tower, batch: torch.Tensor) -> torch.Tensor:
     """What the untouched tower says of its patches: CLIP's own attention, residual and feed-forward kept."""
-    return Reader(tower, HOSTS["clip"], residual=True).read(tower.open(batch)).first
+    return project(tower, "clip", batch, keeps_residual=True)
+
+
+def project(tower, host: str, batch: torch.Tensor, keeps_residual: bool) -> torch.Tensor:
+    """The patches of normalised windows by a host alone, (B, N, E)."""
+    readout = HOSTS.load(host).read_out(tower.encode(batch), None, keeps_residual)
+    return readout.project(readout.attention.attended)
 
 
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
 def test_clip_equals_transformers_at_the_native_size(tmp_path, activation):
     reference = tiny_models.save_clip(tmp_path, activation=activation)
     tower = open_model(tmp_path).tower
-    batch = pictures(32, 32)
+    batch = windows(32, 32)
     hidden = reference.vision_model(batch).last_hidden_state[:, 1:]
     expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
     torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
@@ -47,7 +54,7 @@ def test_clip_equals_transformers_at_other_sizes(tmp_path, side):
     state[table] = resize_positions(state[table], grid)
     enlarged = CLIPVisionModel(CLIPVisionConfig(**(tiny_models.VISION | {"image_size": side}))).eval()
     enlarged.load_state_dict(state)
-    batch = pictures(side, side)
+    batch = windows(side, side)
     expected = reference.visual_projection(enlarged.post_layernorm(enlarged(batch).last_hidden_state[:, 1:]))
     torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
 
@@ -60,10 +67,47 @@ def test_clip_equals_transformers_on_rectangles(tmp_path, sides, monkeypatch):
     embeddings = reference.vision_model.embeddings
     table = resize_positions(embeddings.position_embedding.weight, (sides[0] // 8, sides[1] // 8))
     monkeypatch.setattr(embeddings, "interpolate_pos_encoding", lambda *_: table[None])
-    batch = pictures(*sides)
+    batch = windows(*sides)
     hidden = reference.vision_model(batch, interpolate_pos_encoding=True).last_hidden_state[:, 1:]
     expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
     torch.testing.assert_close(plain_tokens(tower, batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_tapped_blocks_are_transformers_hidden_states(tmp_path, aligned):
+    reference = tiny_models.save_aligned(tmp_path) if aligned else tiny_models.save_clip(tmp_path).vision_model
+    tower = open_model(tmp_path).tower
+    batch = windows(32, 32)
+    hidden = reference(batch, output_hidden_states=True).hidden_states  # before each block, and after the last
+    output = tower.encode(batch, taps=(1, -2))
+    for block, index in ((1, 0), (2, 1), (-2, 1), (3, 2), (-1, 2)):
+        torch.testing.assert_close(output.block(block).tokens, hidden[index], atol=1e-5, rtol=1e-4)
+    with pytest.raises(FeedsegError, match="block 1 was not tapped"):
+        tower.encode(batch).block(1)
+    with pytest.raises(FeedsegError, match="blocks 1 to 3"):
+        tower.encode(batch, taps=(4,))
+
+
+def test_a_tapped_blocks_attention_is_transformers(tmp_path):
+    from transformers import AutoModel
+
+    tiny_models.save_clip(tmp_path)
+    reference = AutoModel.from_pretrained(tmp_path, attn_implementation="eager").vision_model
+    batch = windows(32, 32)
+    expected = reference(batch, output_attentions=True).attentions
+    output = open_model(tmp_path).tower.encode(batch, taps=(1, 2))
+    for block in (1, 2, 3):
+        torch.testing.assert_close(output.block(block).attention(), expected[block - 1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_a_tracer_follows_the_tower(tmp_path, aligned):
+    """torch.export captures it whole, at the native size and at another."""
+    (tiny_models.save_aligned if aligned else tiny_models.save_clip)(tmp_path)
+    tower = open_model(tmp_path).tower
+    for batch in (windows(32, 32), windows(40, 56)):
+        exported = torch.export.export(tower, (batch,), strict=True)
+        torch.testing.assert_close(exported.module()(batch), tower(batch))
 
 
 def test_positions_are_resized_with_the_reference_scale_factor():
@@ -90,9 +134,9 @@ def test_positions_fit_every_grid(native):
 def test_aligned_dinov2_equals_transformers(tmp_path, sides, registers):
     reference = tiny_models.save_aligned(tmp_path, registers=registers)
     tower = open_model(tmp_path).tower
-    batch = pictures(*sides)
+    batch = windows(*sides)
     expected = reference(batch).last_hidden_state[:, 1 + registers :]
-    features = tower.features(tower.open(batch))
+    features = tower.encode(batch).final_tokens()
     assert features.shape == (2, 32, sides[0] // 8, sides[1] // 8)
     torch.testing.assert_close(features.flatten(2).transpose(1, 2), expected, atol=1e-5, rtol=1e-4)
 
@@ -101,7 +145,7 @@ def test_an_aligned_patch_is_read_without_layerscale_residual_and_feed_forward(t
     """The chain of the manifest's documentation, written out with transformers' submodules."""
     reference = tiny_models.save_aligned(tmp_path)
     model = open_model(tmp_path)
-    batch = pictures(32, 32)
+    batch = windows(32, 32)
     tokens = reference.embeddings(batch)
     for layer in reference.encoder.layer[:-1]:
         tokens = layer(tokens)
@@ -111,8 +155,8 @@ def test_an_aligned_patch_is_read_without_layerscale_residual_and_feed_forward(t
     out = torch.nn.functional.layer_norm(
         last.attention.o_proj(values), (32,), alignment["ln_post.weight"], alignment["ln_post.bias"], 1e-6
     )
-    reading = Reader(model.tower, HOSTS["maskclip"]).read(model.tower.open(batch))
-    torch.testing.assert_close(reading.first, out @ alignment["proj"], atol=1e-5, rtol=1e-4)
+    found = project(model.tower, "maskclip", batch, keeps_residual=False)
+    torch.testing.assert_close(found, out @ alignment["proj"], atol=1e-5, rtol=1e-4)
 
 
 def test_openclip_layout_gives_the_same_numbers(tmp_path):
@@ -146,7 +190,7 @@ def test_openclip_layout_gives_the_same_numbers(tmp_path):
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     tiny_models.save_tokenizer(folder)
     one, other = open_model(tmp_path / "hf"), open_model(folder)
-    batch = pictures(40, 24)
+    batch = windows(40, 24)
     torch.testing.assert_close(plain_tokens(one.tower, batch), plain_tokens(other.tower, batch))
     assert other.tower.mean == (0.5, 0.5, 0.5)
     assert one.tower.mean == CLIP_MEAN
@@ -173,7 +217,7 @@ def test_openclip_beside_another_librarys_files(tmp_path):
     reference = openclip_folder(tmp_path)
     save_file({"blocks.0.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text('{"architecture": "vit_base_patch16_clip_224"}')
-    batch = pictures(32, 32)
+    batch = windows(32, 32)
     hidden = reference.vision_model(batch).last_hidden_state[:, 1:]
     expected = reference.visual_projection(reference.vision_model.post_layernorm(hidden))
     torch.testing.assert_close(plain_tokens(open_model(tmp_path).tower, batch), expected, atol=1e-5, rtol=1e-4)
@@ -301,7 +345,7 @@ def test_the_last_block_runs_once(tmp_path, monkeypatch):
     tiny_models.save_clip(tmp_path)
     model = open_model(tmp_path)
     assert isinstance(model.tower, ClipTower)
-    last = model.tower._last
+    last = model.tower.model.encoder.layers[-1]
     calls: dict[str, int] = {}
 
     def counting(name, forward):
@@ -327,7 +371,8 @@ def test_the_last_block_runs_once(tmp_path, monkeypatch):
         "naclip": {"key": 1, "value": 1},
     }.items():
         calls.clear()
-        Reader(model.tower, HOSTS[host]).open(torch.rand(1, 3, 32, 32)).logits(text, FeedbackAttention())
+        (window,) = WindowEncoder(model.tower, HOSTS.load(host))(torch.rand(1, 3, 32, 32))
+        window.logits(text, FSAFeedback())
         assert calls == expected, host
 
 
@@ -344,7 +389,7 @@ def test_every_block_but_the_last_attends_in_one_fused_step(tmp_path, family, mo
         "scaled_dot_product_attention",
         lambda *given, **options: calls.append(None) or fused(*given, **options),
     )
-    tower.open(pictures(32, 32))
+    tower.encode(windows(32, 32))
     assert len(calls) == tiny_models.VISION["num_hidden_layers"] - 1
 
 
@@ -367,7 +412,7 @@ def test_sides_that_are_no_whole_patches_are_refused(tmp_path):
     tiny_models.save_clip(tmp_path)
     tower = open_model(tmp_path).tower
     with pytest.raises(ValueError, match="whole patches of 8"):
-        tower.open(torch.zeros(1, 3, 32, 30))
+        tower.encode(torch.zeros(1, 3, 32, 30))
 
 
 def test_missing_weights_are_an_error_not_random_numbers(tmp_path):

@@ -1,10 +1,8 @@
-"""What the commands say and where: results go to stdout; progress, notes and complaints to stderr."""
+"""The terminal: results go to stdout; progress, notes and complaints to stderr."""
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # as torch says it, in lower case
 UNLIMITED = 10_000  # columns, where nobody sees a right edge
 
 
@@ -67,27 +64,6 @@ def complain(text: str) -> None:
     print(f"feedseg: {one_line(text)}", file=sys.stderr)
 
 
-def debugging() -> bool:
-    """Whether the user wants tracebacks."""
-    return bool(os.environ.get("FEEDSEG_DEBUG"))
-
-
-def explained(error: Exception) -> str:
-    """An exception that is no FeedsegError, in one line; with FEEDSEG_DEBUG its traceback goes to stderr."""
-    if debugging():
-        traceback.print_exception(error)
-    text = one_line(str(error))
-    return out_of_memory(error) or f"unexpected {type(error).__name__}{': ' if text else ''}{text[:300]}"
-
-
-def out_of_memory(error: Exception) -> str | None:
-    """What to do if the error is a lack of memory, of whatever device and in whatever words; else None."""
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
-        return "out of memory: try a smaller --short-side, --batch-size 1 or --device cpu"
-    return None
-
-
 @contextmanager
 def short_warnings() -> Iterator[None]:
     """Python's warnings as one line, without the place in the program that they come from."""
@@ -123,7 +99,7 @@ def progress(*, visible: bool) -> Progress:
         TimeRemainingColumn(),
         console=target,
         transient=True,
-        speed_estimate_period=300.0,  # seconds: on a CPU a picture can take many
+        speed_estimate_period=300.0,  # seconds: on a CPU an image can take many
         redirect_stdout=False,  # results written to stdout meanwhile may be on their way to a file
         disable=not (visible and is_live(target)),
     )

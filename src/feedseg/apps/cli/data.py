@@ -1,4 +1,4 @@
-"""`feedseg data`: its commands and their options. What they do is imported when they run."""
+"""`feedseg data`: its commands and their options."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def check(
         typer.Argument(metavar="ROOT", help="The folder with the data; beside your own TOML file if left out."),
     ] = None,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Decode every picture and mask, not only headers and some masks.")
+        bool, typer.Option("--thorough", help="Decode every image and mask, not only headers and some masks.")
     ] = False,
 ) -> None:
     """Examine a data set before a model is loaded: files, sizes, counts, and the values in the masks."""
-    from feedseg.apps.cli.run_data import check_data
+    from feedseg.apps.cli.render_data import check_data
 
     raise typer.Exit(check_data(name, root, thorough=thorough))
 
@@ -64,6 +64,6 @@ def prepare(
     if not source.exists():
         raise FeedsegError(f"{source} does not exist")
 
-    from feedseg.apps.cli.run_data import prepare_data
+    from feedseg.apps.cli.render_data import prepare_data
 
     raise typer.Exit(prepare_data(name, source, out, workers))

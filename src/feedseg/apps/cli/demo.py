@@ -1,4 +1,4 @@
-"""`feedseg demo`: its options. What it does is imported when it runs, so that --help is quick."""
+"""`feedseg demo`: its options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from feedseg.apps.cli.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
-from feedseg.settings import HOST_SETTINGS
+from feedseg.vision.hosts import HOSTS
 
 # Of the hosts that localise at all, the one that feedback gains most with: measured on scenes 100 to 139, which are not
 # those that the demonstration begins with.
@@ -27,23 +27,23 @@ def demo(
         int, option(OUTPUT, "N", "The first scene's seed; the others have the next ones.", min=0, show_default=True)
     ] = 0,
     host: Annotated[
-        str, option(MODEL, "NAME", f"The host in demo.png: {', '.join(HOST_SETTINGS)}.", show_default=True)
+        str, option(MODEL, "NAME", f"The host in demo.png: {', '.join(HOSTS.names())}.", show_default=True)
     ] = HOST,
 ) -> None:
-    """See what it does: draw scenes and segment them by name, without and with feedback.
+    """See what it does: draw scenes and segment them by words, without and with feedback.
 
     The model is in the package, and no network is needed. The folder gets
       demo.png   scenes, truth and both results side by side: look at it first
       scene-0.*  the first scene, its truth, and its results; and so on
     The figures of every host are printed.
     """
-    if host not in HOST_SETTINGS:
-        raise FeedsegError(f"there is no host {host!r}; there are {', '.join(HOST_SETTINGS)}")
+    if host not in HOSTS.names():
+        raise FeedsegError(HOSTS.unknown(host))
 
     from feedseg.apps.cli.inputs import check_writable
 
     folder = check_writable(out)
 
-    from feedseg.apps.cli.run_demo import demonstrate
+    from feedseg.apps.cli.render_demo import demonstrate
 
     demonstrate(folder, scenes, seed, host)

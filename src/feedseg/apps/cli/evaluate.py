@@ -1,4 +1,4 @@
-"""`feedseg evaluate`: its options. What it does is imported when it runs, so that --help is quick."""
+"""`feedseg evaluate`: its options."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import measuring
-from feedseg.apps.cli.measuring import DATA, WORK
-from feedseg.apps.cli.options import MODEL, OUTPUT, option
+from feedseg.apps.cli import options
+from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
+from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
+from feedseg.vision.feedback import FEEDBACKS
 from feedseg.weights.catalog import DEFAULT_MODEL
 
 EXAMPLES = """Examples:
@@ -20,7 +21,7 @@ EXAMPLES = """Examples:
   feedseg evaluate coco-stuff --data coco_stuff164k --shards 4
   feedseg evaluate --dataset mine.toml --data photos --protocol host
 
-Exit code: 0 all is well, 1 some pictures failed, 2 nothing could be started,
+Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
 130 interrupted.
 """
 
@@ -30,43 +31,45 @@ def evaluate(
         list[str] | None,
         typer.Argument(metavar="BENCHMARKS", help=f"Published benchmarks: {', '.join(BENCHMARKS)}."),
     ] = None,
-    data: measuring.DataRoot = None,
+    data: options.DataRoot = None,
     dataset: Annotated[
         list[str] | None, option(DATA, "FILE", "A data set of your own, a TOML file; may be repeated.", "--dataset")
     ] = None,
-    limit: measuring.Limit = None,
-    model: measuring.ModelName = DEFAULT_MODEL,
-    host: measuring.Host = "proxyclip",
-    proxy: measuring.Proxy = None,
+    limit: options.Limit = None,
+    model: options.ModelName = DEFAULT_MODEL,
+    host: options.Host = "proxyclip",
+    proxy: options.Proxy = None,
     feedback: Annotated[
         str,
         option(
             MODEL,
             "NAMES",
-            "What is compared, separated by commas: none, paper, calibrated, and control, the host's attention twice.",
+            "What is compared, separated by commas: none, paper, calibrated, control (the host's attention twice), or "
+            f"{options.OWN}.",
             show_default=True,
         ),
     ] = "none,paper,control",
-    device: measuring.Device = None,
-    dtype: measuring.Dtype = None,
-    protocol: measuring.ProtocolName = "fsa",
-    short_side: measuring.ShortSide = None,
-    window: measuring.WindowSide = None,
-    stride: measuring.Stride = None,
-    speed: measuring.Speed = "protocol",
-    logit_scale: measuring.LogitScale = None,
-    threshold: measuring.Threshold = None,
-    vocabulary: measuring.Words = None,
+    refiner: options.Refiner = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    protocol: options.ProtocolName = "fsa",
+    short_side: options.ShortSide = None,
+    window: options.WindowSide = None,
+    stride: options.Stride = None,
+    speed: options.Speed = "protocol",
+    logit_scale: options.LogitScale = None,
+    threshold: options.Threshold = None,
+    vocabulary: options.Words = None,
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for journals and report.", "--out", "-o", show_default=True)
     ] = "feedseg-evaluation",
-    workers: measuring.Workers = 2,
-    shards: measuring.Shards = 1,
+    workers: options.Workers = 2,
+    shards: options.Shards = 1,
     shard: Annotated[
-        str | None, option(WORK, "K/N", "Measure only the K-th of N shares, for clusters; see docs/benchmarks.md.")
+        str | None, option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.")
     ] = None,
-    class_token: measuring.ClassToken = None,
-    residual: measuring.Residual = None,
+    class_token: options.ClassToken = None,
+    residual: options.Residual = None,
 ) -> None:
     """Measure mIoU on benchmarks, without and with feedback, and write a report.
 
@@ -81,22 +84,30 @@ def evaluate(
     asked = (*(benchmarks or ()), *(dataset or ()))
     if not asked:
         raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, or --dataset FILE")
-    part = measuring.parse_share(shard)
+    part = None if shard is None else Shard.parse(shard)
     if part is not None and shards > 1:
-        raise FeedsegError("--shard is one share of the work, and --shards splits all of it: give one of them")
+        raise FeedsegError("--shard is one shard of the work, and --shards divides all of it: give one of them")
+    refiners = options.known_refiners(refiner)
     folder = check_writable(out)
 
-    from feedseg.apps.cli.experiments import Request
-    from feedseg.apps.cli.run_evaluate import evaluate as run
-    from feedseg.engine.journal import Share
+    from feedseg.apps.cli.render_evaluate import evaluate as run
+    from feedseg.evaluation.request import Request
 
     request = Request(
         benchmarks=asked,
         data=data,
         model=model,
-        options=measuring.loading_options(host, proxy, device, dtype, class_token, residual),
+        options={
+            "host": options.known_host(host),
+            "proxy": proxy,
+            "feedback": "paper",
+            "device": device,
+            "dtype": dtype,
+            "class_token": class_token,
+            "residual": residual,
+        },
         protocol=protocol,
-        changes=measuring.changes_of(short_side, window, stride, logit_scale),
+        changes=options.settings_changes(short_side, window, stride, logit_scale),
         speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,
@@ -104,14 +115,23 @@ def evaluate(
         workers=workers,
         out=folder,
         variants=variants,
+        refiners=refiners,
     )
-    raise typer.Exit(run(request, shards, None if part is None else Share(*part)))
+    raise typer.Exit(run(request, shards, part))
 
 
 def chosen_variants(names: str) -> tuple[str, ...]:
-    """What --feedback asks for, as journals and reports call it, without feedback first."""
-    called = {"none": "without", "paper": "feedback", "calibrated": "calibrated", "control": "control"}
+    """What --feedback asks for, each once: without feedback first, the control last.
+
+    Raises:
+        FeedsegError: a name that is neither registered nor of one's own.
+    """
+    known = ["none", "paper", *(name for name in FEEDBACKS.names() if name != "paper"), "control"]
     wanted = [name.strip() for name in names.split(",")]
-    if wrong := [name for name in wanted if name not in called]:
-        raise FeedsegError(f"--feedback takes {', '.join(called)}, separated by commas, not {wrong[0]!r}")
-    return tuple(variant for name, variant in called.items() if name in wanted)
+    if wrong := [name for name in wanted if name not in known and ":" not in name]:
+        raise FeedsegError(
+            f"--feedback takes {', '.join(known)} or {options.OWN}, separated by commas, not {wrong[0]!r}"
+        )
+    *before, control = known
+    order = (*before, *(name for name in wanted if name not in known), control)
+    return tuple(name for name in dict.fromkeys(order) if name in wanted)

@@ -1,4 +1,4 @@
-"""The command line: options and exit codes. All else is imported when a command runs, so that --help is quick."""
+"""The command line: its commands, and what errors become. What is heavy is imported when a command runs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli.console import complain, explained, out_of_memory, short_warnings
-from feedseg.apps.cli.data import data
-from feedseg.apps.cli.demo import demo
-from feedseg.apps.cli.evaluate import EXAMPLES as EVALUATE_EXAMPLES
-from feedseg.apps.cli.evaluate import evaluate
-from feedseg.apps.cli.segment import EXAMPLES, segment
-from feedseg.apps.cli.sweep import EXAMPLES as SWEEP_EXAMPLES
-from feedseg.apps.cli.sweep import sweep
+from feedseg.apps.cli import data, demo, doctor, evaluate, models, segment, sweep
+from feedseg.apps.cli.console import complain, short_warnings
+from feedseg.engine.outcomes import explain, memory_advice
 from feedseg.errors import FeedsegError
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130  # exit codes
 
 app = typer.Typer(
     name="feedseg",
-    help="Name every pixel of a picture with your own words. Nothing is trained.",
+    help="Open-vocabulary segmentation: every pixel gets one of your words. Nothing is trained.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -51,37 +46,13 @@ def common(
     """Takes the options that belong to no command."""
 
 
-app.command()(demo)
-app.command(epilog=EXAMPLES)(segment)
-app.add_typer(data, name="data")
-app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
-app.command(epilog=SWEEP_EXAMPLES)(sweep)
-
-
-@app.command()
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False) -> None:
-    """List the models with a short name: size, licence, and what is already on this machine."""
-    from feedseg.apps.cli.run_models import list_models
-
-    list_models(as_json=as_json)
-
-
-@app.command()
-def doctor(
-    vectors: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Compare with the reference vectors in this folder instead.")
-    ] = None,
-) -> None:
-    """Check the installation: versions, devices, caches, and a small computation with known results.
-
-    Exits with 1 if a result is too far from what it should be.
-    """
-    if vectors is not None and not vectors.is_dir():
-        raise FeedsegError(f"there is no folder {vectors}")
-
-    from feedseg.apps.cli.run_doctor import compare_with, examine
-
-    raise typer.Exit(examine() if vectors is None else compare_with(vectors))
+app.command()(demo.demo)
+app.command(epilog=segment.EXAMPLES)(segment.segment)
+app.add_typer(data.data, name="data")
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command()(models.models)
+app.command()(doctor.doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,8 +100,8 @@ def _report(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         complain(f"{message()} (see {context.command_path if context else 'feedseg'} --help)")
         return UNUSABLE
-    if advice := out_of_memory(error):
+    if advice := memory_advice(error):
         complain(advice)
         return UNUSABLE
-    complain(f"{explained(error)}; run with FEEDSEG_DEBUG=1 for the traceback, and please report it")
+    complain(f"{explain(error)}; run with FEEDSEG_DEBUG=1 for the traceback, and please report it")
     return FAILED

@@ -1,13 +1,22 @@
-"""Options that several commands share: their panels in --help, and how an option is declared."""
+"""Options that several commands share: their panels in --help, their texts, and how their values are checked."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Picture size (each host has its own)", "Output"
+from feedseg.decode.refiners import REFINERS
+from feedseg.errors import FeedsegError
+from feedseg.vision.hosts import HOSTS
+from feedseg.weights.catalog import DEFAULT_PROXY
+
+WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Image size (each host has its own)", "Output"
 EXPERT = "For experiments (left out: as published, and what suits the device)"
+DATA, PROTOCOL, WORK = "Data", "Instead of the protocol's", "How the work is divided and resumed"
+OWN = "package.module:Name"  # how something of one's own is named
 
 
 def option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any:
@@ -18,3 +27,144 @@ def option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any
 def flag(panel: str, names: str, text: str) -> Any:
     """An option without a value."""
     return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False)
+
+
+ModelName = Annotated[
+    str,
+    option(
+        MODEL,
+        "NAME",
+        "A name that `feedseg models` lists, owner/name on the hub, or a folder.",
+        "--model",
+        "-m",
+        show_default=True,
+    ),
+]
+Host = Annotated[
+    str,
+    option(
+        MODEL,
+        "NAME",
+        f"How patches attend to each other: {', '.join(HOSTS.names())}, or {OWN}.",
+        "--host",
+        show_default=True,
+    ),
+]
+Proxy = Annotated[
+    str | None,
+    option(
+        MODEL,
+        "NAME",
+        "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, self for the model, or "
+        f"{OWN}. Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
+        "--proxy",
+    ),
+]
+Device = Annotated[
+    str | None, option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.", "--device")
+]
+Refiner = Annotated[
+    list[str] | None,
+    option(
+        MODEL,
+        "NAME",
+        f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
+        "--refiner",
+    ),
+]
+Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype")]
+ClassToken = Annotated[
+    bool | None, flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not.")
+]
+Residual = Annotated[
+    bool | None,
+    flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not."),
+]
+
+# What `evaluate` and `sweep` share.
+DataRoot = Annotated[
+    Path | None,
+    option(DATA, "ROOT", "The folder that holds the data, or the one above it. `scenes` needs none.", "--data"),
+]
+Limit = Annotated[int | None, option(DATA, "N", "Only the first N images of every benchmark.", "--limit", min=1)]
+ProtocolName = Annotated[
+    str,
+    option(
+        PROTOCOL,
+        "NAME|FILE",
+        "fsa, host (that of the host's paper), one by its name, or a TOML file.",
+        "--protocol",
+        show_default=True,
+    ),
+]
+ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1)]
+WindowSide = Annotated[
+    str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window")
+]
+Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1)]
+Speed = Annotated[
+    str,
+    option(
+        PROTOCOL,
+        "NAME",
+        "protocol: its overlapping windows; fast: each part of the image once.",
+        "--speed",
+        show_default=True,
+    ),
+]
+LogitScale = Annotated[float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale")]
+Threshold = Annotated[float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold")]
+Words = Annotated[
+    Path | None, option(PROTOCOL, "FILE", "Other words for the classes, in their order.", "--vocabulary", "-v")
+]
+Workers = Annotated[
+    int, option(WORK, "N", "Threads that read images and masks ahead.", "--workers", min=1, show_default=True)
+]
+Shards = Annotated[
+    int, option(WORK, "N", "Processes on this machine; on CUDA each on a device.", "--shards", min=1, show_default=True)
+]
+
+
+def window_side(text: str) -> int | None:
+    """What --window says: pixels, or None for the whole image.
+
+    Raises:
+        FeedsegError: it says neither.
+    """
+    if text.lower() == "none":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise FeedsegError(f"--window is a number of pixels or none, not {text!r}")
+    return int(text)
+
+
+def settings_changes(
+    short_side: int | None, window: str | None, stride: int | None, logit_scale: float | None = None
+) -> dict[str, Any]:
+    """The settings that the user wants otherwise, by their field."""
+    given = {"short_side": short_side, "stride": stride, "logit_scale": logit_scale}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return changes if window is None else changes | {"window": window_side(window)}
+
+
+def known_host(host: str) -> str:
+    """The host, if it is registered or of one's own.
+
+    Raises:
+        FeedsegError: there is none of that name.
+    """
+    if ":" not in host and host not in HOSTS.names():
+        raise FeedsegError(HOSTS.unknown(host))
+    return host
+
+
+def known_refiners(refiners: Sequence[str] | None) -> tuple[str, ...]:
+    """The refiners, if all are registered or of one's own.
+
+    Raises:
+        FeedsegError: there is none of that name.
+    """
+    for name in refiners or ():
+        if ":" not in name and name not in REFINERS.names():
+            raise FeedsegError(REFINERS.unknown(name))
+    return tuple(refiners or ())

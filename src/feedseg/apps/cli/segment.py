@@ -1,16 +1,25 @@
-"""`feedseg segment`: its options. What it does is imported when it runs, so that --help is quick."""
+"""`feedseg segment`: its options, and the run."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feedseg.apps.cli import options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, SIZE, WORDS, flag, option
 from feedseg.errors import FeedsegError
-from feedseg.settings import FEEDBACKS, HOST_SETTINGS
-from feedseg.weights.catalog import DEFAULT_MODEL, DEFAULT_PROXY
+from feedseg.vision.feedback import FEEDBACKS
+from feedseg.weights.catalog import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from feedseg.apps.cli.inputs import Failure, Job
+    from feedseg.engine.outcomes import Outcome
+    from feedseg.segmenter import Segmenter
+    from feedseg.vocabulary import Vocabulary
 
 EXAMPLES = """Examples:
   feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
@@ -18,15 +27,15 @@ EXAMPLES = """Examples:
   feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
   feedseg segment photos --labels "cat, dog" --json > results.jsonl
 
-Exit code: 0 all is well, 1 some pictures failed, 2 nothing could be started,
+Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
 130 interrupted.
 """
 
 
 def segment(
-    pictures: Annotated[
+    images: Annotated[
         list[str],
-        typer.Argument(metavar="PICTURES_OR_FOLDERS", help="Pictures; folders are searched for them, at any depth."),
+        typer.Argument(metavar="IMAGES_OR_FOLDERS", help="Images; folders are searched for them, at any depth."),
     ],
     labels: Annotated[
         str | None,
@@ -54,48 +63,26 @@ def segment(
             "-t",
         ),
     ] = None,
-    model: Annotated[
-        str,
-        option(
-            MODEL,
-            "NAME",
-            "A name that `feedseg models` lists, owner/name on the hub, or a folder.",
-            "--model",
-            "-m",
-            show_default=True,
-        ),
-    ] = DEFAULT_MODEL,
-    host: Annotated[
-        str,
-        option(MODEL, "NAME", f"How patches attend to each other: {', '.join(HOST_SETTINGS)}.", show_default=True),
-    ] = "proxyclip",
-    proxy: Annotated[
-        str | None,
-        option(
-            MODEL,
-            "NAME",
-            "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, or self for the model. "
-            f"Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
-        ),
-    ] = None,
+    model: options.ModelName = DEFAULT_MODEL,
+    host: options.Host = "proxyclip",
+    proxy: options.Proxy = None,
     feedback: Annotated[
         str,
         option(
             MODEL,
             "NAME",
-            "Read a second time with what the first reading found. paper: as published; calibrated: with scales taken "
-            "from each picture; none: read once.",
+            "Correct the attention by what it made the patches predict. paper: as published; calibrated: with scales "
+            f"taken from each image; none: not at all; or {options.OWN}.",
             show_default=True,
         ),
-    ] = FEEDBACKS[0],
-    device: Annotated[
-        str | None, option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.")
-    ] = None,
+    ] = "paper",
+    refiner: options.Refiner = None,
+    device: options.Device = None,
     short_side: Annotated[
         int | None, option(SIZE, "N", "Resize the short side to N pixels; more is finer and slower.", min=1)
     ] = None,
     window: Annotated[
-        str | None, option(SIZE, "N|none", "Look through windows of N pixels; none: at the whole picture at once.")
+        str | None, option(SIZE, "N|none", "Cut windows of N pixels; none: the whole image at once.")
     ] = None,
     stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1)] = None,
     speed: Annotated[
@@ -103,46 +90,40 @@ def segment(
         option(
             SIZE,
             "NAME",
-            "protocol: overlapping windows as the host's paper has them; fast: each part of the picture once.",
+            "protocol: overlapping windows as the host's paper has them; fast: each part of the image once.",
             show_default=True,
         ),
     ] = "protocol",
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
     ] = "feedseg-out",
-    as_json: Annotated[bool, flag(OUTPUT, "--json", "Print one line of JSON per picture to stdout.")] = False,
-    class_token: Annotated[
-        bool | None,
-        flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not."),
-    ] = None,
-    residual: Annotated[
-        bool | None,
-        flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not."),
-    ] = None,
-    dtype: Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.")] = None,
+    as_json: Annotated[bool, flag(OUTPUT, "--json", "Print one line of JSON per image to stdout.")] = False,
+    class_token: options.ClassToken = None,
+    residual: options.Residual = None,
+    dtype: options.Dtype = None,
     batch_size: Annotated[int | None, option(EXPERT, "N", "How many windows are computed together.", min=1)] = None,
 ) -> None:
-    """Name every pixel of your pictures with your own words.
+    """Give every pixel of your images one of your own words.
 
-    For every picture b.jpg the folder of the results gets
+    For every image b.jpg the folder of the results gets
       b.labels.png   the class of every pixel: an indexed PNG with a palette
-      b.overlay.png  the picture in its classes' colours, with a legend
+      b.overlay.png  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary, find_pictures
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, vocabulary, threshold)
-    changes: dict[str, Any] = {"short_side": short_side, "stride": stride}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if window is not None:
-        changes["window"] = _window(window)
+    changes = options.settings_changes(short_side, window, stride)
+    refiners = options.known_refiners(refiner)
+    if feedback != "none" and ":" not in feedback and feedback not in FEEDBACKS.names():
+        raise FeedsegError(FEEDBACKS.unknown(feedback))
     folder = check_writable(out)
-    jobs, failures = find_pictures(pictures, folder)
+    jobs, failures = find_pictures(images, folder)
     if not jobs:
         raise FeedsegError("; ".join(failure.reason for failure in failures))
-    options = {
-        "host": host,
+    loading = {
+        "host": options.known_host(host),
         "proxy": proxy,
         "feedback": feedback,
         "device": device,
@@ -152,15 +133,51 @@ def segment(
         "batch_size": batch_size,
     }
 
-    from feedseg.apps.cli.run_segment import load_segmenter, segment_pictures
+    from feedseg.apps.cli.loading import load_segmenter
 
-    segmenter = load_segmenter(model, options, changes, speed)
-    raise typer.Exit(segment_pictures(segmenter, words, jobs, failures, folder, as_json=as_json))
+    segmenter = load_segmenter(model, loading, changes, speed)
+    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, folder, as_json=as_json))
 
 
-def _window(text: str) -> int | None:
-    if text.lower() == "none":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise FeedsegError(f"--window is a number of pixels or none, not {text!r}")
-    return int(text)
+def segment_files(
+    segmenter: Segmenter,
+    vocabulary: Vocabulary,
+    refiners: Sequence[str],
+    jobs: Sequence[Job],
+    failures: Sequence[Failure],
+    out: Path,
+    *,
+    as_json: bool,
+) -> int:
+    """Segment and save, say what came of it, and return the exit code.
+
+    Args:
+        segmenter: see `SegmentFiles`, as are vocabulary, refiners and jobs.
+        failures: arguments that lead to no image.
+        out: the folder of the results.
+        as_json: print a JSON line per image to stdout, and all that is for people to stderr.
+    """
+    from feedseg.apps.cli.console import console, is_live, progress
+    from feedseg.apps.cli.render_segment import SegmentSummary, described
+    from feedseg.engine.local import Local
+    from feedseg.engine.run import SOME_FAILED, run
+    from feedseg.engine.segment import SegmentFiles
+
+    summary = SegmentSummary(vocabulary, as_json)
+    started = time.monotonic()
+    with progress(visible=not (as_json and is_live(console()))) as bar:
+        words = bar.add_task("words", total=None, visible=False)
+        segmenter.embed(vocabulary, lambda done, total: bar.update(words, completed=done, total=total, visible=True))
+        bar.remove_task(words)
+        images = bar.add_task("images", total=len(jobs))
+        for failure in failures:
+            summary.fail(failure.picture, failure.reason)
+
+        def tell(outcome: Outcome[Job, dict[str, Any]]) -> None:
+            summary.add(outcome)
+            bar.advance(images)
+
+        totals = run(Local(SegmentFiles(segmenter, vocabulary, refiners)), jobs, progress=tell)
+    summary.show(described(segmenter), out, time.monotonic() - started)
+    summary.interrupted(totals)
+    return totals.exit_code or (SOME_FAILED if failures else 0)

@@ -19,4 +19,4 @@ class Refiner(ABC):
 
     @abstractmethod
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
-        """The scores (K, height, width) of an image, refined."""
+        """The scores (K, height, width) of an image, refined; called in torch's inference mode."""

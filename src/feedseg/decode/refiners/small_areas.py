@@ -60,4 +60,7 @@ class WithoutClasses(Scores):
         if self._hidden[labels].any():
             return super().best(rows)
         # what was the best here still is
-        return torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(self._confidence[rows])
+        return torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(self._confidence[rows].copy())
+
+
+REFINER = SmallAreas()

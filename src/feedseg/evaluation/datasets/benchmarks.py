@@ -1,4 +1,4 @@
-"""Benchmarks as data: where pictures and masks stand, what the masks' values mean, which words are asked for.
+"""Benchmarks as data: where images and masks stand, what the masks' values mean, which words are asked for.
 
 The published ones are TOML files in `published/`; a data set of one's own is a file with the same keys.
 """
@@ -15,9 +15,13 @@ from feedseg.errors import FeedsegError
 from feedseg.evaluation.toml_files import PUBLISHED, Table, read_toml, suggestion
 from feedseg.vocabulary import Vocabulary
 
-BENCHMARKS = (
-    *("voc21", "context60", "coco-object", "voc20", "context59", "coco-stuff", "cityscapes", "ade20k"),  # the paper's
-    *("ade20k-847", "context459", "scenes"),
+# A file there is a benchmark; the papers' come first, in their order.
+_FIRST = ("voc21", "context60", "coco-object", "voc20", "context59", "coco-stuff", "cityscapes", "ade20k")
+BENCHMARKS = tuple(
+    sorted(
+        (path.stem for path in PUBLISHED.glob("*.toml")),
+        key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name),
+    )
 )
 LARGEST_VALUE = 65535  # of a mask of 16 bits
 Words = tuple[str, ...]
@@ -32,10 +36,10 @@ class Benchmark:
     title: str
     classes: tuple[Words, ...]  # the words of every class in the order of the labels, without the background
     background: Words  # the words of label 0, or () where there is no background
-    images: str  # "JPEGImages/{id}.jpg"; empty where the pictures are drawn
+    images: str  # "JPEGImages/{id}.jpg"; empty where the images are drawn
     masks: str
-    split: str | None  # a file of ids; None: all pictures that `images` fits
-    pictures: int | None  # how many there should be
+    split: str | None  # a file of ids; None: all images that `images` fits
+    count: int | None  # how many there should be
     zero_is_ignored: bool  # the masks' value 0 does not count, all others drop by one
     ignore_index: int | None  # this value does not count either
     root_hint: str  # where downloads unpack to, "VOCdevkit/VOC2012"
@@ -46,7 +50,7 @@ class Benchmark:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the project draws the pictures itself, so that there is no root."""
+        """Whether the project draws the images itself, so that there is no root."""
         return not self.images
 
     @property
@@ -55,7 +59,7 @@ class Benchmark:
         return len(self.classes) + bool(self.background)
 
     def image(self, root: Path, one: str) -> Path:
-        """The picture with an id."""
+        """The image with an id."""
         return root / self.images.replace("{id}", one)
 
     def mask(self, root: Path, one: str) -> Path:
@@ -126,7 +130,7 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
         images="" if drawn else _pattern(table, "images"),
         masks="" if drawn else _pattern(table, "masks"),
         split=table.text("split"),
-        pictures=table.integer("pictures", least=1),
+        count=table.integer("count", least=1) or table.integer("pictures", least=1),
         zero_is_ignored=table.flag("zero_is_ignored"),
         ignore_index=table.integer("ignore_index"),
         root_hint=table.text("root_hint") or "",
@@ -168,7 +172,7 @@ def _pattern(table: Table, key: str) -> str:
     if pattern is None:
         raise FeedsegError(f'{table.place}: {key} is missing: a pattern of paths, as {key} = "{key}/{{id}}.png"')
     if pattern.count("{id}") != 1 or "*" in pattern:
-        raise FeedsegError(f"{table.place}: {key} must have {{id}} once where the picture's name goes, not {pattern!r}")
+        raise FeedsegError(f"{table.place}: {key} must have {{id}} once where the image's name goes, not {pattern!r}")
     if pattern.startswith("/") or ".." in pattern.split("/"):
         raise FeedsegError(f"{table.place}: {key} is a path below the root, not {pattern!r}")
     return pattern

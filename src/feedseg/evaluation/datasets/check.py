@@ -26,7 +26,7 @@ class Report:
 
     benchmark: Benchmark
     root: Path
-    pictures: int = 0
+    images: int = 0
     masks_read: int = 0
     values: tuple[int, ...] = ()  # that occur in the masks that were read, ascending
     findings: list[Finding] = field(default_factory=list)
@@ -43,7 +43,7 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
     Args:
         benchmark: which one; none that is drawn.
         root: the folder that its paths stand below.
-        thorough: decode every picture and mask; otherwise only their headers, and the values of some masks.
+        thorough: decode every image and mask; otherwise only their headers, and the values of some masks.
         advance: called after every file.
 
     Raises:
@@ -60,7 +60,7 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
     except FeedsegError as error:
         report.findings.append(Finding(str(error), how_to_get(benchmark, root)))
         return report
-    report.pictures = len(ids)
+    report.images = len(ids)
     report.findings += _counts(benchmark, root, ids)
     there = _existing(report, ids)
     examination = _Examination(report, thorough)
@@ -83,29 +83,29 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
 
 def _counts(benchmark: Benchmark, root: Path, ids: Sequence[str]) -> list[Finding]:
     found = []
-    if benchmark.pictures is not None and len(ids) != benchmark.pictures:
-        text = f"{len(ids)} pictures instead of {benchmark.pictures}: results cannot be compared with published ones"
-        found.append(Finding(text, how_to_get(benchmark, root) if len(ids) < benchmark.pictures else ""))
+    if benchmark.count is not None and len(ids) != benchmark.count:
+        text = f"{len(ids)} images instead of {benchmark.count}: results cannot be compared with published ones"
+        found.append(Finding(text, how_to_get(benchmark, root) if len(ids) < benchmark.count else ""))
     if benchmark.split is None:
         spare = sorted(set(matching_ids(benchmark.masks, root)) - set(ids))
         if spare:
-            text = f"{_count(spare, 'mask')} without a picture, as {benchmark.mask(root, spare[0])}"
+            text = f"{_count(spare, 'mask')} without an image, as {benchmark.mask(root, spare[0])}"
             found.append(Finding(text, is_problem=False))
     return found
 
 
 def _existing(report: Report, ids: Sequence[str]) -> list[str]:
-    """The ids whose picture and mask are there; what is not is reported."""
+    """The ids whose image and mask are there; what is not is reported."""
     benchmark, root = report.benchmark, report.root
-    no_picture = [one for one in ids if not benchmark.image(root, one).is_file()]
+    no_image = [one for one in ids if not benchmark.image(root, one).is_file()]
     no_mask = [one for one in ids if not benchmark.mask(root, one).is_file()]
-    if no_picture:
-        text = f"{_count(no_picture, 'picture')} missing, as {benchmark.image(root, no_picture[0])}"
+    if no_image:
+        text = f"{_count(no_image, 'image')} missing, as {benchmark.image(root, no_image[0])}"
         report.findings.append(Finding(text, how_to_get(benchmark, root)))
     if no_mask:
         text = f"{_count(no_mask, 'mask')} missing, as {benchmark.mask(root, no_mask[0])}"
         report.findings.append(Finding(text, about_masks(benchmark, root)))
-    lost = {*no_picture, *no_mask}
+    lost = {*no_image, *no_mask}
     return [one for one in ids if one not in lost]
 
 
@@ -121,7 +121,7 @@ def _count(things: Sequence[object], noun: str) -> str:
 
 
 class _Examination:
-    """Picture by picture, and what it comes to."""
+    """The images one by one, and what they come to."""
 
     def __init__(self, report: Report, thorough: bool) -> None:
         self.report = report
@@ -135,7 +135,7 @@ class _Examination:
         self.wrong_values: set[int] = set()
 
     def headers(self, one: str) -> bool:
-        """Compare format and size of picture and mask; whether the mask's values can be read."""
+        """Compare format and size of image and mask; whether the mask's values can be read."""
         image_path, mask_path = self._paths(one)
         try:
             with opened(image_path) as image:
@@ -157,7 +157,7 @@ class _Examination:
         return True
 
     def content(self, one: str) -> None:
-        """Count the mask's values; if thorough decode the picture as well."""
+        """Count the mask's values; if thorough decode the image as well."""
         image_path, mask_path = self._paths(one)
         try:
             if self.thorough:
@@ -192,7 +192,7 @@ class _Examination:
             text = f"{_count(self.empty, 'mask')} of {report.masks_read} without any class, as {self.empty[0]}"
             report.findings.append(Finding(text, is_problem=len(self.empty) > MANY_EMPTY * report.masks_read))
         if self.turned:
-            text = f"{_count(self.turned, 'picture')} with an EXIF orientation, read as stored, as {self.turned[0]}"
+            text = f"{_count(self.turned, 'image')} with an EXIF orientation, read as stored, as {self.turned[0]}"
             report.findings.append(Finding(text, is_problem=False))
         if self.thorough and report.masks_read and not self.wrong:
             names = [

@@ -50,32 +50,32 @@ def nearby_root(benchmark: Benchmark, folder: Path) -> Path | None:
 
 
 def list_ids(benchmark: Benchmark, root: Path) -> list[str]:
-    """The ids of the split in its order, or of all pictures, sorted.
+    """The ids of the split in its order, or of all images, sorted.
 
     Raises:
-        FeedsegError: the split is missing, unreadable, empty or names a picture twice; there are no pictures.
+        FeedsegError: the split is missing, unreadable, empty or names an image twice; there are no images.
     """
     if benchmark.split is None:
         ids = matching_ids(benchmark.images, root)
-        # Where pictures and masks share folder and suffix, the pattern of the pictures fits the masks as well.
+        # Where images and masks share folder and suffix, the pattern of the images fits the masks as well.
         masks = {benchmark.mask(root, one) for one in ids}
         ids = [one for one in ids if benchmark.image(root, one) not in masks]
         if not ids:
-            raise FeedsegError(f"there are no pictures {benchmark.image(root, '…')}")
+            raise FeedsegError(f"there are no images {benchmark.image(root, '…')}")
         return ids
     path = root / benchmark.split
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise FeedsegError(f"the list of pictures, {path}, is missing") from None
+        raise FeedsegError(f"the list of images, {path}, is missing") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise FeedsegError(f"the list of pictures, {path}, cannot be read: {error}") from error
+        raise FeedsegError(f"the list of images, {path}, cannot be read: {error}") from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
-        raise FeedsegError(f"the list of pictures, {path}, is empty")
+        raise FeedsegError(f"the list of images, {path}, is empty")
     twice = [one for one, times in Counter(ids).items() if times > 1]
     if twice:
-        raise FeedsegError(f"the list of pictures, {path}, has {twice[0]} more than once")
+        raise FeedsegError(f"the list of images, {path}, has {twice[0]} more than once")
     return ids
 
 

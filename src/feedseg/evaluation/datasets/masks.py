@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import LARGEST_VALUE, Benchmark
 
-IGNORED = -1  # in a truth: the pixel does not count
+IGNORED = -1  # in a target: the pixel does not count
 INDEXED = ("P", "L", "1", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes with one number a pixel
 
 
@@ -40,11 +40,11 @@ class MaskValues:
         """The value of the last label."""
         return self.first + self.labels - 1
 
-    def truth(self, values: np.ndarray) -> np.ndarray:
+    def target(self, values: np.ndarray) -> np.ndarray:
         """Labels, int32, from a mask's values; IGNORED where they do not count. For values that are known."""
-        truth = values.astype(np.int32) - self.first
-        truth[(values < self.first) | (values > self.last)] = IGNORED
-        return truth
+        target = values.astype(np.int32) - self.first
+        target[(values < self.first) | (values > self.last)] = IGNORED
+        return target
 
     def unknown(self, values: np.ndarray) -> list[int]:
         """The values that are neither of a label nor ignored, ascending."""
@@ -105,7 +105,7 @@ def wrong_values(wrong: Sequence[int], values: MaskValues) -> str:
 
 
 def different_sizes(image: Path, mask: Path, size: Sequence[int], other: Sequence[int]) -> str:
-    """What to tell of a picture and a mask that do not fit: sizes are height and width."""
+    """What to tell of an image and a mask that do not fit: sizes are height and width."""
     text = f"{image} has {size[1]} × {size[0]} pixels, its mask {mask} {other[1]} × {other[0]}"
     if tuple(size) == tuple(reversed(other)):
         text += "; one of the two is turned: photographs are read as stored, whatever their EXIF orientation says"

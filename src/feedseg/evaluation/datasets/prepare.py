@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from feedseg.errors import FeedsegError, first_line
+from feedseg.engine.local import Local
+from feedseg.engine.outcomes import Outcome, explain
+from feedseg.engine.processes import Processes
+from feedseg.engine.run import Totals
+from feedseg.engine.run import run as run_items
+from feedseg.engine.shards import Shard
+from feedseg.engine.task import Executor, Task
+from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets.layout import matching_ids
 from feedseg.evaluation.datasets.masks import read_mask
 from feedseg.evaluation.datasets.prepare_context import ANNOTATIONS, Regions, read_regions
-from feedseg.evaluation.toml_files import PUBLISHED, read_toml, suggestion
+from feedseg.evaluation.toml_files import RAW_VALUES, read_toml, suggestion
 from feedseg.io.files import write_atomically
 
 BENCHMARK_OF = {
@@ -81,7 +84,7 @@ class DrawnMask:
 
 @dataclass(frozen=True)
 class Split:
-    """A list of pictures."""
+    """A list of images."""
 
     target: Path
     text: str
@@ -93,12 +96,21 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a job."""
+class WriteFiles(Task[Job, bool]):
+    """Makes files; the result is whether a file was there already, which is finished and stays as it is."""
 
-    target: Path
-    was_there: bool = False
-    failure: str | None = None  # a line that names the file
+    def process(self, loaded: Iterable[Job]) -> Iterator[bool]:
+        """See `Task.process`."""
+        for job in loaded:
+            there = os.path.lexists(job.target)
+            if not there:
+                try:
+                    job.write()
+                except FeedsegError:
+                    raise
+                except Exception as error:
+                    raise FeedsegError(f"{job.target} cannot be made: {explain(error)}") from error
+            yield there
 
 
 def plan(name: str, source: Path, out: Path) -> list[Job]:
@@ -140,7 +152,7 @@ def raw_masks(name: str, source: Path) -> dict[str, Path]:
 
 def value_table(name: str) -> tuple[int, ...]:
     """What becomes of the values 0 to 255 of downloaded masks; OTHER where they have no meaning."""
-    facts = read_toml(PUBLISHED / "raw-values.toml")
+    facts = read_toml(RAW_VALUES)
     table = [OTHER] * 256
     if name == "cityscapes":
         cityscapes = facts["cityscapes"]
@@ -164,54 +176,32 @@ def _context_jobs(benchmark: Benchmark, source: Path, out: Path) -> Iterator[Job
     path = source / ANNOTATIONS if source.is_dir() else source
     if not path.is_file():
         raise FeedsegError(f"{path} is missing; download {benchmark.download}")
-    pictures = list(read_regions(path, tuple(words[0] for words in benchmark.classes)))
-    for picture in pictures:
-        yield DrawnMask(picture, benchmark.mask(out, picture.name))
+    images = list(read_regions(path, tuple(words[0] for words in benchmark.classes)))
+    for image in images:
+        yield DrawnMask(image, benchmark.mask(out, image.name))
     assert benchmark.split is not None
-    yield Split(out / benchmark.split, "".join(f"{picture.name}\n" for picture in pictures))
+    yield Split(out / benchmark.split, "".join(f"{image.name}\n" for image in images))
 
 
-def run(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
-    """Do the jobs in order, several at a time; a file that is there already is finished and stays as it is.
+def run(
+    jobs: Sequence[Job],
+    workers: int,
+    progress: Callable[[Outcome[Job, bool]], None] | None = None,
+    on_lost: Callable[[str], None] | None = None,
+) -> Totals[Job]:
+    """Make the files, several at a time; `progress` is called with every outcome.
 
     An interrupted run leaves whole files only, and goes on where it stopped when it is started again.
     """
-    if workers == 1:
-        yield from map(attempt, jobs)
-        return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"))
-    try:
-        with _without_interrupts():
-            outcomes = executor.map(attempt, jobs, chunksize=8)
-        yield from outcomes
-    finally:
-        executor.shutdown(cancel_futures=True)
+    with ExitStack() as stack:
+        executor: Executor[Job, bool] = Local(WriteFiles())
+        if min(workers, len(jobs)) > 1:
+            executor = stack.enter_context(Processes(_build, min(workers, len(jobs)), on_lost=on_lost))
+        return run_items(executor, jobs, progress=progress)
 
 
-def attempt(job: Job) -> Outcome:
-    """Do one job unless its file is there."""
-    if os.path.lexists(job.target):
-        return Outcome(job.target, was_there=True)
-    try:
-        job.write()
-    except FeedsegError as error:
-        return Outcome(job.target, failure=str(error))
-    except Exception as error:  # one bad file ends nothing
-        return Outcome(job.target, failure=f"{job.target} cannot be made: {type(error).__name__}, {first_line(error)}")
-    return Outcome(job.target)
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that are started inside never hear of Ctrl-C: their parent does, and ends them."""
-    if current_thread() is not main_thread():  # which alone is interrupted
-        yield
-        return
-    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
+def _build(_: Shard) -> WriteFiles:
+    return WriteFiles()
 
 
 def _save(labels: np.ndarray, target: Path) -> None:

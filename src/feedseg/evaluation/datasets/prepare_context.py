@@ -14,7 +14,7 @@ import numpy as np
 
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.prepare_rle import decode_mask
-from feedseg.evaluation.toml_files import PUBLISHED, read_toml
+from feedseg.evaluation.toml_files import RAW_VALUES, read_toml
 
 ANNOTATIONS = "trainval_merged.json"
 PHASE = "val"
@@ -22,10 +22,10 @@ PHASE = "val"
 
 @dataclass(frozen=True)
 class Regions:
-    """The annotated regions of one picture."""
+    """The annotated regions of one image."""
 
     source: Path
-    name: str  # of the picture, without suffix
+    name: str  # of the image, without suffix
     size: tuple[int, int]  # height, width
     regions: tuple[tuple[int, Any], ...]  # category id and run-length encoded mask; later ones lie on top
 
@@ -38,7 +38,7 @@ class Regions:
         table = {category: label for label, category in enumerate(category_ids(), start=1)}
         labels = np.zeros(self.size, np.uint8)
         for category, region in self.regions:
-            place = f"{self.source}, picture {self.name}"
+            place = f"{self.source}, image {self.name}"
             if category not in table:
                 raise FeedsegError(f"{place}: category {category} is none of the 59 classes")
             try:
@@ -49,18 +49,18 @@ class Regions:
             except FeedsegError as error:
                 raise FeedsegError(f"{place}: {error}") from error
             if size != self.size:
-                raise FeedsegError(f"{place}: a region has the size {size}, the picture {self.size}")
+                raise FeedsegError(f"{place}: a region has the size {size}, the image {self.size}")
             labels[inside] = table[category]
         return labels
 
 
 def category_ids() -> tuple[int, ...]:
     """The categories of the 59 classes, in the order of the classes."""
-    return tuple(read_toml(PUBLISHED / "raw-values.toml")["context"]["ids"])
+    return tuple(read_toml(RAW_VALUES)["context"]["ids"])
 
 
 def read_regions(path: Path, names: tuple[str, ...]) -> Iterator[Regions]:
-    """The pictures of the validation split with their regions, sorted by name.
+    """The images of the validation split with their regions, sorted by name.
 
     Args:
         path: the JSON file: `images` (file_name, image_id, phase, height, width), `annos_segmentation` (image_id,
@@ -78,10 +78,10 @@ def read_regions(path: Path, names: tuple[str, ...]) -> Iterator[Regions]:
         raise FeedsegError(f"{path} is not JSON: {error}") from error
     try:
         _compare_names(path, content.get("categories", ()), names)
-        pictures = {entry["image_id"]: entry for entry in content["images"] if entry["phase"] == PHASE}
+        images = {entry["image_id"]: entry for entry in content["images"] if entry["phase"] == PHASE}
         regions: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
         for entry in content["annos_segmentation"]:
-            if entry["image_id"] in pictures:
+            if entry["image_id"] in images:
                 regions[entry["image_id"]].append((entry["category_id"], entry["segmentation"]))
         found = [
             Regions(
@@ -90,12 +90,12 @@ def read_regions(path: Path, names: tuple[str, ...]) -> Iterator[Regions]:
                 (int(entry["height"]), int(entry["width"])),
                 tuple(regions[key]),
             )
-            for key, entry in pictures.items()
+            for key, entry in images.items()
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeedsegError(f"{path} has not the layout of {ANNOTATIONS}: {error!r} is missing or wrong") from error
     if not found:
-        raise FeedsegError(f"{path} has no pictures of the phase {PHASE!r}")
+        raise FeedsegError(f"{path} has no images of the phase {PHASE!r}")
     yield from sorted(found, key=lambda one: one.name)
 
 

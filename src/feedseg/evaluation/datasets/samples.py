@@ -1,4 +1,4 @@
-"""Pictures with their true segmentation, from every benchmark's own layout of files."""
+"""Images with their true segmentation, from every benchmark's own layout of files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.layout import list_ids, root_of
 from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
 from feedseg.evaluation.datasets.scenes import SceneSample
-from feedseg.io.images import Picture, read_picture
+from feedseg.io.images import RgbImage, read_image
 
 __all__ = ["IGNORED", "FileSample", "Sample", "find_samples", "read_stored"]
 
 
 class Sample(Protocol):
-    """A picture and the truth about it; cheap until it is read, and fit for other processes."""
+    """An image and its target; cheap until it is read, and fit for other processes."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How large its files are, bytes: with the name they tell which picture it is. () where it is drawn."""
+        """How large its files are, bytes: with the name they tell which image it is. () where it is drawn."""
         ...
 
-    def read(self) -> tuple[Picture, np.ndarray]:
-        """The picture, and the class of every pixel, (height, width), int32, IGNORED where it does not count.
+    def read(self) -> tuple[RgbImage, np.ndarray]:
+        """The image, and the class of every pixel, (height, width), int32, IGNORED where it does not count.
 
         Raises FeedsegError, naming the file, if a file cannot be used.
         """
@@ -40,22 +40,22 @@ class Sample(Protocol):
 
 @dataclass(frozen=True)
 class FileSample:
-    """A picture and a mask that lie on the disk."""
+    """An image and a mask that lie on the disk."""
 
     name: str
     image: Path
     mask: Path
     values: MaskValues
-    sizes: tuple[int, int]  # of the picture's and the mask's file when they were found, bytes
+    sizes: tuple[int, int]  # of the image's and the mask's file when they were found, bytes
 
-    def read(self) -> tuple[Picture, np.ndarray]:
+    def read(self) -> tuple[RgbImage, np.ndarray]:
         """See `Sample`."""
-        picture, values = read_stored(self.image), read_mask(self.mask)
-        if picture.size != values.shape:
-            raise FeedsegError(different_sizes(self.image, self.mask, picture.size, values.shape))
+        image, values = read_stored(self.image), read_mask(self.mask)
+        if image.size != values.shape:
+            raise FeedsegError(different_sizes(self.image, self.mask, image.size, values.shape))
         if wrong := self.values.unknown(values):
             raise FeedsegError(f"{self.mask} {wrong_values(wrong, self.values)}")
-        return picture, self.values.truth(values)
+        return image, self.values.target(values)
 
 
 def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = None) -> list[Sample]:
@@ -67,13 +67,13 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
         limit: no more than the first so many.
 
     Raises:
-        FeedsegError: there is no root; the split, the pictures, or a picture or mask of a sample are not there.
+        FeedsegError: there is no root; the split, the images, or an image or mask of a sample are not there.
     """
     if limit is not None and limit < 1:
-        raise FeedsegError(f"the limit is at least one picture, not {limit}")
+        raise FeedsegError(f"the limit is at least one image, not {limit}")
     if benchmark.is_drawn:
         names = tuple(words[0] for words in benchmark.classes)
-        count = benchmark.pictures or 0
+        count = benchmark.count or 0
         return [SceneSample(index, names) for index in range(min(count, limit or count))]
     folder = root_of(benchmark, root)
     advice = f"`feedseg data check {benchmark.file or benchmark.name} {folder}` says more"
@@ -83,7 +83,7 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
         raise FeedsegError(f"{error}; {advice}") from error
     values = MaskValues.of(benchmark)
     images, masks = ([path(folder, one) for one in ids] for path in (benchmark.image, benchmark.mask))
-    for what, paths in (("pictures", images), ("masks", masks)):
+    for what, paths in (("images", images), ("masks", masks)):
         if lost := [path for path in paths if not path.is_file()]:
             raise FeedsegError(f"{len(lost)} of {len(ids)} {what} are missing, the first is {lost[0]}; {advice}")
     return [
@@ -92,18 +92,18 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
     ]
 
 
-def read_stored(path: Path) -> Picture:
-    """A picture as it is stored, whatever orientation its EXIF gives.
+def read_stored(path: Path) -> RgbImage:
+    """An image as it is stored, whatever orientation its EXIF gives.
 
-    Masks are drawn upon the stored grid of pixels and have no EXIF of their own, so turning the picture would part
+    Masks are drawn upon the stored grid of pixels and have no EXIF of their own, so turning the image would part
     the two.
 
     Raises:
-        FeedsegError: it is missing, unreadable or no picture.
+        FeedsegError: it is missing, unreadable or no image.
     """
     with opened(path) as image:
         image.getexif().pop(Exif.Orientation, None)
         try:
-            return replace(read_picture(image), source=str(path))
+            return replace(read_image(image), source=str(path))
         except FeedsegError as error:
             raise FeedsegError(f"{path}: {error}") from error

@@ -1,4 +1,4 @@
-"""The benchmark "scenes": pictures that the project draws itself, the same ones every time."""
+"""The benchmark "scenes": images that the project draws itself, the same ones every time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feedseg.evaluation.scenes import HELD_OUT, draw_scene
-from feedseg.io.images import Picture
+from feedseg.io.images import RgbImage
 
 SEED = 11  # of the scenes on which the toy model's results are reported; nothing was trained or tuned on them
 SIZE = 192  # pixels
@@ -31,9 +31,9 @@ class SceneSample:
         """A name that sorts."""
         return f"scene-{self.index:05d}"
 
-    def read(self) -> tuple[Picture, np.ndarray]:
-        """Draw it: the picture, and the classes (height, width), int32."""
+    def read(self) -> tuple[RgbImage, np.ndarray]:
+        """Draw it: the image, and the classes (height, width), int32."""
         scene = draw_scene(np.random.default_rng((SEED, self.index)), SIZE, THINGS, HELD_OUT)
         words = (scene.background, *(thing.pattern for thing in scene.things))
         classes = np.array([self.classes.index(word) for word in words], np.int32)
-        return Picture(scene.picture, self.name), classes[scene.labels]
+        return RgbImage(scene.picture, self.name), classes[scene.labels]

@@ -1,8 +1,8 @@
-"""How far mIoU can be trusted: paired bootstrap intervals over pictures.
+"""How far mIoU can be trusted: paired bootstrap intervals over images.
 
-Pictures are drawn anew with replacement, all variants seeing the same draw, so what makes a picture hard for both does
+Images are drawn anew with replacement, all variants seeing the same draw, so what makes an image hard for both does
 not blur their difference (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, the percentile interval). The
-numbers say how the result would vary with other pictures of the same kind, and nothing about other data or models.
+numbers say how the result would vary with other images of the same kind, and nothing about other data or models.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 REPEATS = 2000
 LEVEL = 0.95
-FEW = 20  # with fewer pictures the interval says too little: its bounds come out too close
+FEW = 20  # with fewer images the interval says too little: its bounds come out too close
 SEED = 0
 BLOCK_ELEMENTS = 1 << 22  # of weights that are held at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and the bounds of its 95 % interval; all NaN if nothing was counted, the bounds for one picture."""
+    """An estimate and the bounds of its 95 % interval; all NaN if nothing was counted, the bounds for one image."""
 
     value: float
     low: float
@@ -29,20 +29,20 @@ class Interval:
 
 
 @dataclass(frozen=True, eq=False)
-class PictureAreas:
-    """Of one variant, per picture and class, what mIoU is made of: (pictures, classes), integers, each."""
+class ImageAreas:
+    """Of one variant, per image and class, what mIoU is made of: (images, classes), integers, each."""
 
     intersection: np.ndarray
     union: np.ndarray
 
     @classmethod
-    def of(cls, confusions: np.ndarray) -> PictureAreas:
-        """From confusion matrices of pictures, (pictures, classes, classes)."""
+    def of(cls, confusions: np.ndarray) -> ImageAreas:
+        """From confusion matrices of images, (images, classes, classes)."""
         hits = np.einsum("ncc->nc", confusions)
         return cls(hits, confusions.sum(axis=1) + confusions.sum(axis=2) - hits)
 
     def mean_iou(self, weights: np.ndarray) -> np.ndarray:
-        """mIoU, 0 to 1, of draws: (draws,) from how often each holds every picture, (draws, pictures).
+        """mIoU, 0 to 1, of draws: (draws,) from how often each holds every image, (draws, images).
 
         The sums are integers below 2^53, so they are exact and the same on every machine.
         """
@@ -53,13 +53,16 @@ class PictureAreas:
         return np.divide(ratio.sum(axis=1), occurring, out=np.full(len(ratio), np.nan), where=occurring > 0)
 
 
-def iou_interval(areas: PictureAreas, repeats: int = REPEATS) -> Interval:
+PictureAreas = ImageAreas  # its name until version 0.2
+
+
+def iou_interval(areas: ImageAreas, repeats: int = REPEATS) -> Interval:
     """mIoU with its interval."""
     return gain_interval(areas, None, repeats)
 
 
-def gain_interval(areas: PictureAreas, others: PictureAreas | None, repeats: int = REPEATS) -> Interval:
-    """mIoU less that of `others` on the same pictures, with its interval; the draws are the same in every call."""
+def gain_interval(areas: ImageAreas, others: ImageAreas | None, repeats: int = REPEATS) -> Interval:
+    """mIoU less that of `others` on the same images, with its interval; the draws are the same in every call."""
 
     def value(weights: np.ndarray) -> np.ndarray:
         return areas.mean_iou(weights) - (0 if others is None else others.mean_iou(weights))
@@ -75,16 +78,16 @@ def gain_interval(areas: PictureAreas, others: PictureAreas | None, repeats: int
 
 
 def few_note(count: int) -> str | None:
-    """What to say of intervals over so few pictures, or None where they are enough."""
+    """What to say of intervals over so few images, or None where they are enough."""
     if count >= FEW:
         return None
     if count < 2:
-        return "One picture has no interval."
-    return f"{count} pictures are too few: their intervals come out too narrow."
+        return "One image has no interval."
+    return f"{count} images are too few: their intervals come out too narrow."
 
 
 def _draws(count: int, repeats: int) -> Iterator[np.ndarray]:
-    """How often each picture is drawn, (block, count), a block of repeats at a time."""
+    """How often each image is drawn, (block, count), a block of repeats at a time."""
     generator = np.random.default_rng(SEED)
     rows = max(1, BLOCK_ELEMENTS // count)
     for start in range(0, repeats, rows):

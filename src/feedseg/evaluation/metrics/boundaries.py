@@ -1,8 +1,8 @@
-"""How well the labels follow the outlines: the boundary F-score.
+"""How well predictions follow the outlines: the boundary F-score.
 
 Tolerance and matching after Csurka, Larlus and Perronnin, "What is a good evaluation measure for semantic
-segmentation?", BMVC 2013: a boundary pixel is matched by one of its own class within 0.75 % of the picture's diagonal.
-Matches are pooled over all pictures before the score is taken, as Martin, Fowlkes and Malik do (TPAMI 2004) and as mIoU
+segmentation?", BMVC 2013: a boundary pixel is matched by one of its own class within 0.75 % of the image's diagonal.
+Matches are pooled over all images before the score is taken, as Martin, Fowlkes and Malik do (TPAMI 2004) and as mIoU
 does, so the score rests on integers that can be added up in any order.
 """
 
@@ -16,27 +16,27 @@ TOLERANCE = 0.0075  # of the diagonal
 NOWHERE = -1  # in a map of boundaries
 
 
-def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int, ignore: int) -> np.ndarray:
-    """Boundary pixels of one picture by class: (4, classes), int64.
+def boundary_counts(target: np.ndarray, pred: np.ndarray, classes: int, ignore: int) -> np.ndarray:
+    """Boundary pixels of one image by class: (4, classes), int64.
 
-    A boundary pixel has a neighbour above, below, left or right with another class. Pixels that the truth leaves open
+    A boundary pixel has a neighbour above, below, left or right with another class. Pixels that the target leaves open
     count as what is nearest to them where that is within the tolerance (so an outline drawn as a thin line of them
     becomes the line's middle), and elsewhere not at all.
 
     Args:
-        truth: (height, width), true classes or `ignore`.
-        labels: (height, width).
+        target: (height, width), true classes or `ignore`.
+        pred: the predicted classes, (height, width).
 
     Returns:
-        the rows: the truth's boundary pixels, how many of them the labels match; the labels', how many of them the
-        truth matches.
+        the rows: the target's boundary pixels, how many of them the prediction matches; the prediction's, how many of
+        them the target matches.
     """
-    radius = TOLERANCE * float(np.hypot(*truth.shape))
-    truth = _filled(truth, ignore, int(radius))
-    labels = np.where(truth == ignore, ignore, labels.astype(np.int64))
-    true, named = _boundaries(truth, ignore), _boundaries(labels, ignore)
+    radius = TOLERANCE * float(np.hypot(*target.shape))
+    target = _filled(target, ignore, int(radius))
+    pred = np.where(target == ignore, ignore, pred.astype(np.int64))
+    in_target, in_pred = _boundaries(target, ignore), _boundaries(pred, ignore)
     counts = []
-    for here, there in ((true, named), (named, true)):
+    for here, there in ((in_target, in_pred), (in_pred, in_target)):
         rows, columns = np.nonzero(here != NOWHERE)
         found = here[rows, columns]
         matched = _matched(rows, columns, found, there, radius)
@@ -45,26 +45,26 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int, ignore:
 
 
 def boundary_scores(counts: np.ndarray) -> np.ndarray:
-    """F per class, (classes,), 0 to 1, from the sum of pictures' counts (4, classes); NaN for one without boundaries.
+    """F per class, (classes,), 0 to 1, from the sum of images' counts (4, classes); NaN for one without boundaries.
 
-    The harmonic mean of precision (the labels' boundary pixels that are matched) and recall (the truth's).
+    The harmonic mean of precision (the prediction's boundary pixels that are matched) and recall (the target's).
     """
-    true, found, named, right = counts.astype(np.float64)
+    target, found, pred, right = counts.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall, precision = found / true, right / named
+        recall, precision = found / target, right / pred
         scores = 2 * precision * recall / (precision + recall)
-    scores[(true + named > 0) & ~((found > 0) & (right > 0))] = 0.0
+    scores[(target + pred > 0) & ~((found > 0) & (right > 0))] = 0.0
     return scores
 
 
 def mean_boundary_score(counts: np.ndarray) -> float:
-    """The mean of `boundary_scores` over the classes that have boundaries, true ones or named ones."""
+    """The mean of `boundary_scores` over the classes that have boundaries in target or prediction."""
     return mean_of_known(boundary_scores(counts))
 
 
-def _filled(truth: np.ndarray, ignore: int, steps: int) -> np.ndarray:
-    """The truth with its open pixels filled from their neighbours, a pixel deep at each step."""
-    filled = truth.astype(np.int64)
+def _filled(target: np.ndarray, ignore: int, steps: int) -> np.ndarray:
+    """The target with its open pixels filled from their neighbours, a pixel deep at each step."""
+    filled = target.astype(np.int64)
     for _ in range(steps):
         open_pixels = filled == ignore
         if not open_pixels.any():

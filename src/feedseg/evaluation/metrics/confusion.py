@@ -1,4 +1,4 @@
-"""Segmentation metrics from one integer confusion matrix: pixels by true class (rows) and label (columns)."""
+"""Segmentation metrics from one integer confusion matrix: pixels by target (rows) and prediction (columns)."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def confusion_matrix(truth: np.ndarray, labels: np.ndarray, classes: int, ignore: int | None = 255) -> np.ndarray:
-    """Pixels by true class (rows) and label (columns): (classes, classes), int64.
+def confusion_matrix(target: np.ndarray, pred: np.ndarray, classes: int, ignore: int | None = 255) -> np.ndarray:
+    """Pixels by target (rows) and prediction (columns): (classes, classes), int64.
 
     Args:
-        truth: true classes, integers of any shape; pixels equal to `ignore` do not count.
-        labels: the labels, of the same shape.
+        target: the true classes, integers of any shape; pixels equal to `ignore` do not count.
+        pred: the predicted classes, of the same shape.
+        classes: how many there are.
+        ignore: None if all pixels count.
 
     Raises:
         ValueError: the shapes differ, or a class lies outside.
     """
-    if truth.shape != labels.shape:
-        raise ValueError(f"the truth has shape {truth.shape}, the labels {labels.shape}")
-    counted = np.ones(truth.shape, bool) if ignore is None else truth != ignore
-    true, named = truth[counted].astype(np.int64), labels[counted].astype(np.int64)
-    for what, values in (("the truth has", true), ("the labels have", named)):
+    if target.shape != pred.shape:
+        raise ValueError(f"the target has shape {target.shape}, the prediction {pred.shape}")
+    counted = np.ones(target.shape, bool) if ignore is None else target != ignore
+    target, pred = target[counted].astype(np.int64), pred[counted].astype(np.int64)
+    for what, values in (("target", target), ("prediction", pred)):
         if values.size and not (values.min() >= 0 and values.max() < classes):
             outside = values.min() if values.min() < 0 else values.max()
-            raise ValueError(f"{what} a class outside 0 to {classes - 1}: {outside}")
-    return np.bincount(true * classes + named, minlength=classes**2).reshape(classes, classes)
+            raise ValueError(f"the {what} has a class outside 0 to {classes - 1}: {outside}")
+    return np.bincount(target * classes + pred, minlength=classes**2).reshape(classes, classes)
 
 
 def intersection_and_union(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per class the pixels that are rightly so named, and those that are so named or truly so: (classes,) each."""
+    """Per class the pixels in both target and prediction, and those in either: (classes,) each."""
     hits = np.diag(confusion)
     return hits, confusion.sum(axis=0) + confusion.sum(axis=1) - hits
 
 
 def intersection_over_union(confusion: np.ndarray) -> np.ndarray:
-    """Per class, (classes,), 0 to 1; NaN for a class that is neither true nor named anywhere."""
+    """Per class, (classes,), 0 to 1; NaN for a class that is in neither target nor prediction."""
     return _ratio(*intersection_and_union(confusion))
 
 
@@ -46,28 +48,28 @@ def mean_iou(confusion: np.ndarray) -> float:
 
 
 def pixel_accuracy(confusion: np.ndarray) -> float:
-    """The share of all counted pixels that have the right label; NaN if nothing was counted."""
+    """The fraction of all counted pixels whose prediction is right; NaN if nothing was counted."""
     return float(_ratio(np.trace(confusion)[None], confusion.sum()[None])[0])
 
 
 def class_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Per class the share of its true pixels with the right label, (classes,); NaN for one that is true nowhere."""
+    """Per class the fraction of its target's pixels that are predicted right, (classes,); NaN where there are none."""
     return _ratio(np.diag(confusion), confusion.sum(axis=1))
 
 
 def mean_class_accuracy(confusion: np.ndarray) -> float:
-    """The mean of `class_accuracy` over the classes that are true somewhere; NaN if nothing was counted."""
+    """The mean of `class_accuracy` over the classes of the target; NaN if nothing was counted."""
     return mean_of_known(class_accuracy(confusion))
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A class whose pixels are named as another one."""
+    """Pixels of one class that are predicted as another one."""
 
-    true: int
-    named: int
+    target: int
+    pred: int
     pixels: int
-    share: float  # of the true class's pixels
+    fraction: float  # of the target class's pixels
 
 
 def largest_mistakes(confusion: np.ndarray, most: int) -> list[Mistake]:
@@ -76,10 +78,11 @@ def largest_mistakes(confusion: np.ndarray, most: int) -> list[Mistake]:
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     totals = confusion.sum(axis=1)
+    targets, preds = (indices.tolist() for indices in np.unravel_index(order, wrong.shape))
     return [
-        Mistake(true, named, int(wrong[true, named]), float(wrong[true, named] / totals[true]))
-        for true, named in zip(*(places.tolist() for places in np.unravel_index(order, wrong.shape)), strict=True)
-        if wrong[true, named]
+        Mistake(target, pred, int(wrong[target, pred]), float(wrong[target, pred] / totals[target]))
+        for target, pred in zip(targets, preds, strict=True)
+        if wrong[target, pred]
     ]
 
 

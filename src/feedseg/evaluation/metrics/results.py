@@ -1,4 +1,4 @@
-"""What the measured pictures come to: metrics, intervals, times."""
+"""What the measured images come to: metrics, intervals, times."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from feedseg.engine.journal import Contents, Failed, Identity, Measured, total
-from feedseg.evaluation.metrics.bootstrap import Interval, PictureAreas, gain_interval, iou_interval
+from feedseg.engine.outcomes import Failed
+from feedseg.evaluation.measured import Identified, Measured, Measurements, identity, total
+from feedseg.evaluation.metrics.bootstrap import ImageAreas, Interval, gain_interval, iou_interval
 from feedseg.evaluation.metrics.boundaries import mean_boundary_score
 from feedseg.evaluation.metrics.confusion import (
     class_accuracy,
@@ -21,12 +22,12 @@ from feedseg.evaluation.metrics.confusion import (
 
 @dataclass(frozen=True, eq=False)
 class VariantResult:
-    """One variant over all pictures."""
+    """One variant over all images."""
 
     confusion: np.ndarray  # (C, C)
     boundaries: np.ndarray | None  # (4, C), see `boundary_counts`; None where they were not counted
-    areas: PictureAreas
-    true: np.ndarray  # (pictures, C): pixels of every true class
+    areas: ImageAreas
+    target: np.ndarray  # (images, C): pixels of every class in the target
 
     @cached_property
     def miou(self) -> Interval:
@@ -55,16 +56,16 @@ class VariantResult:
 
     @property
     def accuracy_by_class(self) -> np.ndarray:
-        """The share of its true pixels that have the right label, (C,)."""
+        """The fraction of its target's pixels that are predicted right, (C,)."""
         return class_accuracy(self.confusion)
 
     @cached_property
-    def by_picture(self) -> np.ndarray:
-        """The mean IoU over the classes that are true in a picture, (pictures,); NaN where no pixel counts.
+    def by_image(self) -> np.ndarray:
+        """The mean IoU over the classes of an image's target, (images,); NaN where no pixel counts.
 
-        Classes that are named there without being true count through the union of those whose pixels they take.
+        Classes that are predicted there and not in the target count through the union of those whose pixels they take.
         """
-        present = self.true > 0
+        present = self.target > 0
         ratio = np.divide(self.areas.intersection, self.areas.union, out=np.zeros(present.shape), where=present)
         count = present.sum(axis=1)
         return np.divide(ratio.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
@@ -72,18 +73,18 @@ class VariantResult:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A benchmark's pictures, measured by every variant."""
+    """A benchmark's images, measured by every variant."""
 
-    wanted: int  # pictures that were asked for
+    wanted: int  # images that were asked for
     names: tuple[str, ...]  # of those measured, in the benchmark's order
-    failed: tuple[Failed, ...]
+    failed: tuple[Failed[str], ...]  # the item is the image's name
     variants: Mapping[str, VariantResult]
-    seconds: Mapping[str, float]  # the median over pictures: "open", and each variant
+    seconds: Mapping[str, float]  # the median over images: "encode", and each variant
     memory: int | None  # the most that one process held, bytes
 
     @property
     def missing(self) -> int:
-        """Pictures that nobody has tried yet."""
+        """Images that nobody has tried yet."""
         return self.wanted - len(self.names) - len(self.failed)
 
     def gain(self, variant: str, over: str) -> Interval:
@@ -91,21 +92,25 @@ class Result:
         return gain_interval(self.variants[variant].areas, self.variants[over].areas)
 
 
-def summarise(contents: Contents, wanted: Sequence[Identity], variants: Sequence[str], classes: int) -> Result:
-    """The result for the pictures that are wanted; journals may hold more.
+def summarise(
+    measurements: Measurements, wanted: Sequence[Identified], variants: Sequence[str], classes: int
+) -> Result:
+    """The result for the images that are wanted; journals may hold more.
 
     Args:
-        wanted: the pictures, in the benchmark's order.
+        measurements: what the journals hold.
+        wanted: the images, in the benchmark's order.
         variants: their names.
         classes: how many labels there are.
     """
-    measured = [contents.measured[one] for one in wanted if one in contents.measured]
+    identities = [identity(one) for one in wanted]
+    measured = [measurements.measured[one] for one in identities if one in measurements.measured]
     parts = [*variants] if not measured else [*measured[0].seconds]
     memory = [one.memory for one in measured if one.memory is not None]
     return Result(
         wanted=len(wanted),
         names=tuple(one.name for one in measured),
-        failed=tuple(contents.failed[one] for one in wanted if one in contents.failed),
+        failed=tuple(Failed(one[0], measurements.failed[one]) for one in identities if one in measurements.failed),
         variants={variant: _variant(measured, variant, classes) for variant in variants},
         seconds={part: float(np.median([one.seconds[part] for one in measured])) for part in parts if measured},
         memory=max(memory, default=None),
@@ -113,15 +118,15 @@ def summarise(contents: Contents, wanted: Sequence[Identity], variants: Sequence
 
 
 def _variant(measured: Sequence[Measured], variant: str, classes: int) -> VariantResult:
-    intersection, union, truth = (np.zeros((len(measured), classes), np.int32) for _ in range(3))
+    intersection, union, targets = (np.zeros((len(measured), classes), np.int32) for _ in range(3))
     boundaries = np.zeros((4, classes), np.int64)
     for row, one in enumerate(measured):
-        true, named, count = one.pixels[variant].T
-        right = true == named
-        intersection[row, true[right]] = count[right]
-        np.add.at(truth[row], true, count)
-        np.add.at(union[row], true, count)
-        np.add.at(union[row], named, count)
+        target, pred, count = one.pixels[variant].T
+        right = target == pred
+        intersection[row, target[right]] = count[right]
+        np.add.at(targets[row], target, count)
+        np.add.at(union[row], target, count)
+        np.add.at(union[row], pred, count)
         if variant in one.boundaries:
             present, *counts = one.boundaries[variant].T
             boundaries[:, present] += np.stack(counts)
@@ -130,6 +135,6 @@ def _variant(measured: Sequence[Measured], variant: str, classes: int) -> Varian
     return VariantResult(
         confusion=total(measured, variant, classes),
         boundaries=boundaries if counted else None,
-        areas=PictureAreas(intersection, union),
-        true=truth,
+        areas=ImageAreas(intersection, union),
+        target=targets,
     )

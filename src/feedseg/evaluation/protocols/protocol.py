@@ -1,9 +1,9 @@
 """Protocols as data: the sizes, windows, scale and threshold that a published evaluation uses on a benchmark.
 
-Each is a TOML file beside this one: values for every benchmark, and a table with those that differ on one,
-with a name of its own where they are not the paper's.
-A user's own file says in `base` which published one it changes, "fsa" unless told otherwise, and may give the same
-keys: short_side, max_long_side, window, stride, logit_scale, threshold, smallest_area.
+Each is a TOML file beside this one: values for every benchmark, and a table with those that differ on one, with a name
+of its own where they are not the paper's. A new file there is a new protocol. A user's own file says in `base` which
+published one it changes, "fsa" unless told otherwise, and may give the same keys: short_side, max_long_side, window,
+stride, logit_scale, threshold, smallest_area.
 """
 
 from __future__ import annotations
@@ -11,23 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
 from feedseg.evaluation.toml_files import PROTOCOL_FILES, Table, read_toml, suggestion
 from feedseg.settings import Settings
+from feedseg.vision.hosts import HOSTS
 
-PROTOCOLS = ("fsa", "proxyclip", "sclip", "clearclip", "naclip")
+if TYPE_CHECKING:
+    from feedseg.vision.hosts.base import Host
+
+PROTOCOLS = tuple(sorted(path.stem for path in PROTOCOL_FILES.glob("*.toml")))
 HOST = "host"  # stands for the protocol of the host's own paper
-PROTOCOL_OF_HOST = {
-    "clip": "proxyclip",
-    "maskclip": "proxyclip",
-    "proxyclip": "proxyclip",
-    "sclip": "sclip",
-    "clearclip": "clearclip",
-    "naclip": "naclip",
-}
 
 
 @dataclass(frozen=True)
@@ -40,48 +36,27 @@ class Protocol:
     smallest_area: float | None  # classes with a smaller part of all pixels that are not background vanish
 
 
-@dataclass(frozen=True)
-class Published:
-    """A published result without feedback."""
-
-    model: str
-    host: str
-    miou: float  # percent
-
-
-def load_protocol(name_or_file: str, benchmark: str, host: str) -> Protocol:
+def load_protocol(name_or_file: str, benchmark: str, host: str | Host) -> Protocol:
     """The protocol for a benchmark.
 
     Args:
         name_or_file: one of `PROTOCOLS`, "host" for that of the host's own paper, or a path that ends in ".toml".
         benchmark: the benchmark's name; one that the protocol does not know gets its values for all.
-        host: the host's name, which counts for "host" alone.
+        host: the host or its name, which counts for "host" alone.
 
     Raises:
         FeedsegError: no such protocol, or a file that cannot be read or has a wrong key or value.
     """
     name = str(name_or_file)
     if not name.endswith(".toml"):
-        if name == HOST:
-            if host not in PROTOCOL_OF_HOST:
-                raise FeedsegError(f"the host {host!r} has no protocol of its own{suggestion(host, PROTOCOL_OF_HOST)}")
-            name = PROTOCOL_OF_HOST[host]
+        name = HOSTS.load(host).protocol if name == HOST else name
         title, values = _published_values(name, benchmark)
         return _protocol(title, values, name)
     table = Table(read_toml(Path(name)), name)
     base = table.text("base") or "fsa"
     own = _values(table, benchmark)
-    _, values = _published_values(PROTOCOL_OF_HOST.get(host, base) if base == HOST else base, benchmark)
+    _, values = _published_values(HOSTS.load(host).protocol if base == HOST else base, benchmark)
     return _protocol(own.pop("name", name), values | own, name)
-
-
-def published(benchmark: str) -> list[Published]:
-    """What the papers report without feedback on a benchmark, in percent; nothing for one that they do not have."""
-    table = read_toml(PROTOCOL_FILES / "published.toml")
-    if benchmark not in table["benchmarks"]:
-        return []
-    column = table["benchmarks"].index(benchmark)
-    return [Published(row["model"], row["host"], row["miou"][column]) for row in table["rows"]]
 
 
 def _published_values(name: str, benchmark: str) -> tuple[str, dict[str, Any]]:
@@ -131,7 +106,7 @@ def _sides(table: Table, key: str) -> Any:
         return value
     sides = value if isinstance(value, list) else [value]
     if not 1 <= len(sides) <= 2 or not all(type(side) is int and side >= 1 for side in sides):
-        none = ' or "none" for the whole picture' if key == "window" else ""
+        none = ' or "none" for the whole image' if key == "window" else ""
         raise FeedsegError(f"{table.place}: {key} is a number of pixels, [height, width]{none}, not {value!r}")
     return tuple(sides) if isinstance(value, list) else value
 

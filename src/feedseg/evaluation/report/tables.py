@@ -1,4 +1,4 @@
-"""Tables and numbers as reports show them, in Markdown and in HTML."""
+"""Tables and numbers as reports show them; tables as Markdown. HTML is made by the templates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from feedseg.evaluation.metrics.bootstrap import Interval
 
@@ -34,21 +33,6 @@ class Table:
         parts = [f"{'#' * level} {self.title}", "\n".join(lines), self.note]
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def html(self, level: int = 3) -> str:
-        """The same, in a frame that scrolls by itself where the page is too narrow."""
-        numeric = [' class="number"' if self.numeric(column) else "" for column in range(len(self.headings))]
-
-        def cells(row: Sequence[str], tag: str) -> str:
-            return "".join(f"<{tag}{kind}>{escape(text)}</{tag}>" for text, kind in zip(row, numeric, strict=True))
-
-        body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
-        note = f"<p>{escape(self.note)}</p>\n" if self.note else ""
-        return (
-            f"<h{level}>{escape(self.title)}</h{level}>\n"
-            f'<div class="wide"><table>\n<thead><tr>{cells(self.headings, "th")}</tr></thead>\n'
-            f"<tbody>\n{body}\n</tbody></table></div>\n{note}"
-        )
-
 
 _NUMBER = re.compile(rf"[+{MINUS}]?[\d.,]+( %| s| MB)?( \[[^\]]*\])?|{NOTHING}")
 
@@ -60,12 +44,12 @@ def _row(texts: Sequence[str], *, clean: bool = True) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as percent with one decimal, without the sign."""
+    """A fraction as percent with one decimal, without the sign."""
     return NOTHING if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 def points(value: Interval, *, interval: bool = True) -> str:
-    """A difference of shares in percentage points, with its sign and its interval."""
+    """A difference of fractions in percentage points, with its sign and its interval."""
     if math.isnan(value.value):
         return NOTHING
     shown = signed(value.value)
@@ -77,7 +61,7 @@ def _bounds(low: str, high: str) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference of shares in percentage points, one decimal."""
+    """A difference of fractions in percentage points, one decimal."""
     if math.isnan(value):
         return NOTHING
     text = f"{100 * value:+.1f}"
@@ -85,7 +69,7 @@ def signed(value: float) -> str:
 
 
 def with_interval(value: Interval) -> str:
-    """A share in percent with its interval."""
+    """A fraction in percent with its interval."""
     if math.isnan(value.value):
         return NOTHING
     return f"{percent(value.value)} {_bounds(percent(value.low), percent(value.high))}"

@@ -1,4 +1,4 @@
-"""The report of an evaluation: what was measured, in JSON, Markdown, and one HTML file with pictures."""
+"""The report of an evaluation: what was measured, in JSON, Markdown, and one HTML file with images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from feedseg.evaluation.report.content import Chapter, hardware, shown
+from feedseg.evaluation.report.benchmark import BenchmarkReport, hardware, shown
 from feedseg.evaluation.report.html import html_page
-from feedseg.evaluation.report.pictures import draw_pictures
+from feedseg.evaluation.report.images import draw_images
 from feedseg.evaluation.report.tables import Table, percent
 from feedseg.io.files import write_atomically
 
@@ -23,29 +23,29 @@ class Written:
     """Where a report is, and what is not in it."""
 
     html: Path
-    undrawn: tuple[str, ...]  # of every picture that could not be drawn: its benchmark, its name, and why
+    undrawn: tuple[str, ...]  # of every image that could not be drawn: its benchmark, its name, and why
 
 
-def write_report(chapters: Sequence[Chapter], folder: Path) -> Written:
-    """Write report.json and report.md, then read and draw the pictures, and write report.html."""
-    machine = hardware(chapters[0].bench)
+def write_report(reports: Sequence[BenchmarkReport], folder: Path) -> Written:
+    """Write report.json and report.md, then read and draw the images, and write report.html."""
+    machine = hardware(reports[0].bench)
     content = {
-        "benchmarks": [chapter.to_dict() for chapter in chapters],
+        "benchmarks": [report.to_dict() for report in reports],
         "machine": machine,
-        "explained": "shares are 0 to 1; low and high bound paired bootstrap 95 % intervals over pictures",
+        "explained": "fractions are 0 to 1; low and high bound paired bootstrap 95 % intervals over images",
     }
     table = Table("Machine and versions", ("what", "value"), [(key, shown(value)) for key, value in machine.items()])
     write_text(
         folder / "report.json", json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
-    write_text(folder / "report.md", _markdown(chapters, table))
-    drawn = [draw_pictures(chapter.bench, chapter.samples, chapter.pictures) for chapter in chapters]
+    write_text(folder / "report.md", _markdown(reports, table))
+    drawn = [draw_images(report.bench, report.samples, report.images) for report in reports]
     html = folder / "report.html"
-    write_text(html, html_page(chapters, drawn, table))
+    write_text(html, html_page(reports, drawn, table))
     undrawn = (
-        f"{chapter.name}: {one.choice.name} could not be drawn: {one.failure}"
-        for chapter, pictures in zip(chapters, drawn, strict=True)
-        for one in pictures
+        f"{report.name}: {one.choice.name} could not be drawn: {one.failure}"
+        for report, images in zip(reports, drawn, strict=True)
+        for one in images
         if one.failure is not None
     )
     return Written(html, tuple(undrawn))
@@ -57,19 +57,19 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _markdown(chapters: Sequence[Chapter], machine: Table) -> str:
+def _markdown(reports: Sequence[BenchmarkReport], machine: Table) -> str:
     parts = ["# Evaluation\n"]
-    for chapter in chapters:
-        experiment = chapter.bench.experiment
+    for report in reports:
+        experiment = report.bench.experiment
         parts.append(f"## {experiment.benchmark.title}\n")
         parts.append(f"Source: {experiment.benchmark.source}\n")
-        parts += [table.markdown() for table in chapter.tables()]
-        if chapter.pictures:
+        parts += [table.markdown() for table in report.tables()]
+        if report.images:
             rows = [
                 (choice.heading, choice.name, percent(choice.without), percent(choice.chosen))
-                for choice in chapter.pictures
+                for choice in report.images
             ]
-            parts.append(Table("Pictures", ("", "picture", "without", "shown"), rows).markdown())
+            parts.append(Table("Images", ("", "image", "without", "shown"), rows).markdown())
     return "\n".join([*parts, machine.markdown(level=2)])
 
 

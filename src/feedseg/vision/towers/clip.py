@@ -93,22 +93,23 @@ class ClipFamily(TowerFamily):
     model_types = ("clip",)
 
     def open(self, checkpoint: Checkpoint) -> Model:
-        tokenizer = load_tokenizer(checkpoint)
         if is_openclip(checkpoint):
-            clip, mean, std = _from_openclip(checkpoint, tokenizer)
+            clip, tokenizer, mean, std = _from_openclip(checkpoint)
         else:
-            clip = load_module(checkpoint, "CLIPModel")
+            clip, tokenizer = load_module(checkpoint, "CLIPModel"), load_tokenizer(checkpoint)
             mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
         tower = ClipTower(clip.vision_model, clip.visual_projection, mean, std)
         text = ClipTextEncoder(clip.text_model, clip.text_projection, tokenizer, checkpoint.revision)
         return Model(tower, text, checkpoint.source, checkpoint.revision)
 
 
-def _from_openclip(checkpoint: Checkpoint, tokenizer: Any) -> tuple[Any, Channels, Channels]:
+def _from_openclip(checkpoint: Checkpoint) -> tuple[Any, Any, Channels, Channels]:
+    """Module, tokenizer, mean and standard deviation."""
     from transformers import CLIPConfig
 
     config = read_config(checkpoint, OPENCLIP_CONFIG)
     arguments = translated_config(config, checkpoint.source)
+    tokenizer = load_tokenizer(checkpoint)
     # where a sentence ends, which is where the text is read, is known to the tokenizer alone
     arguments["text_config"] |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     weights = translated_weights(load_weights(checkpoint), checkpoint.source)
@@ -116,7 +117,7 @@ def _from_openclip(checkpoint: Checkpoint, tokenizer: Any) -> tuple[Any, Channel
     preprocessing = config.get("preprocess_cfg", {})
     mean = channels(preprocessing.get("mean") or CLIP_MEAN, checkpoint.source)
     std = deviations(preprocessing.get("std") or CLIP_STD, checkpoint.source)
-    return clip, mean, std
+    return clip, tokenizer, mean, std
 
 
 TOWER = ClipFamily()

@@ -1,0 +1,37 @@
+"""Loading a segmenter as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from feedseg.apps.cli.console import status
+from feedseg.errors import FeedsegError
+from feedseg.segmenter import Segmenter
+
+
+def load_segmenter(
+    model: str, options: Mapping[str, Any], changes: Mapping[str, Any] | None = None, speed: str = "protocol"
+) -> Segmenter:
+    """The segmenter with a host's own settings and, on top of them, what the user wants otherwise.
+
+    Args:
+        model: see `Segmenter.load`, as are the options.
+        options: of `Segmenter.load`.
+        changes: of its settings, by field.
+        speed: "protocol" or "fast".
+
+    Raises:
+        FeedsegError: the model cannot be loaded, or the settings do not go together.
+    """
+    with status(f"loading {model}", visible=True):
+        segmenter = Segmenter.load(model, **options)
+    changes = changes or {}
+    try:
+        settings = replace(segmenter.settings, **changes)
+    except ValueError as error:
+        raise FeedsegError(f"--short-side, --window and --stride do not go together: {error}") from error
+    if settings.window is None and "stride" in changes:
+        raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
+    return replace(segmenter, settings=settings.fast() if speed == "fast" else settings)

@@ -1,0 +1,102 @@
+"""What `feedseg segment` says: every image as it is finished, and a summary of all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from feedseg.apps.cli.console import complain, console, facts, listed, one_line, plain_table, show, write
+from feedseg.apps.cli.inputs import Job
+from feedseg.engine.outcomes import Failed, Outcome
+from feedseg.engine.run import Totals
+from feedseg.segmenter import Segmenter
+from feedseg.vocabulary import Vocabulary
+
+
+class SegmentSummary:
+    """What all images so far come to; with `as_json` every one is a line on stdout, and the rest goes to stderr."""
+
+    def __init__(self, vocabulary: Vocabulary, as_json: bool) -> None:
+        self.vocabulary = vocabulary
+        self.as_json = as_json
+        self.done = 0
+        self.failures: list[str] = []
+        self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
+        self._images: Counter[str] = Counter()  # by class, those that have it
+        self._colours: dict[str, str] = {}
+
+    def add(self, outcome: Outcome[Job, dict[str, Any]]) -> None:
+        """Count an image and say what is to be said about it."""
+        if isinstance(outcome, Failed):
+            path = str(outcome.item.path)
+            self.fail(path, outcome.reason if outcome.reason.startswith(path) else f"{path}: {outcome.reason}")
+            return
+        about: Mapping[str, Any] = outcome.result
+        self.done += 1
+        for one in about["classes"]:
+            self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
+            self._images[one["name"]] += one["pixels"] > 0
+            self._colours[one["name"]] = one["colour"]
+        if self.as_json:
+            write(json.dumps(about))
+
+    def fail(self, image: str, reason: str) -> None:
+        """Count and tell a failure; the reason names the image."""
+        self.failures.append(reason)
+        if self.as_json:
+            write(json.dumps({"picture": image, "error": reason}))
+        else:
+            complain(reason)
+
+    def interrupted(self, totals: Totals[Job]) -> None:
+        """Tell how far it came, if the user has stopped it."""
+        if totals.interrupted:
+            complain(f"interrupted; {totals.done} of {totals.wanted} images are finished")
+
+    def show(self, segmenter: str, out: Path, seconds: float) -> None:
+        """The classes over all images; how the words were understood; what made the result; what failed and why."""
+        screen = console(stderr=self.as_json)
+        if self.done:
+            found = [name for name in self.vocabulary.names if self._images[name]]
+            table = plain_table("class", "area", "images")
+            for name in sorted(found, key=lambda name: -self._fractions[name]):
+                swatch = Text.assemble(("■ " if screen.is_terminal else "", self._colours[name]), one_line(name))
+                table.add_row(swatch, f"{self._fractions[name] / self.done:.1%}", str(self._images[name]))
+            for column in table.columns[1:]:
+                column.justify = "right"
+            show(screen, table)
+        rows = [("words", understood(self.vocabulary))]
+        if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
+            rows.append(("nowhere", listed(nowhere)))
+        images = "1 image" if self.done == 1 else f"{self.done} images"
+        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s")]
+        rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
+        show(screen, facts(rows))
+
+
+def understood(vocabulary: Vocabulary) -> str:
+    """How the words were read: classes with their synonyms in brackets, the background, the threshold."""
+    classes = [name if not others else f"{name} ({', '.join(others)})" for name, *others in vocabulary.classes]
+    parts = [listed(classes, " · ")]
+    if vocabulary.background:
+        parts.append(f"background: {listed(vocabulary.background)}")
+    if vocabulary.threshold:
+        parts.append(f"background wherever nothing reaches {vocabulary.threshold:g}")
+    return " · ".join(parts)
+
+
+def described(segmenter: Segmenter) -> str:
+    """Model, host, proxy, feedback, device and number type."""
+    models, settings = segmenter.provenance(), segmenter.describe()
+    host = f"host {settings['host']}" + (f" with proxy {models['proxy']['name']}" if "proxy" in models else "")
+    titles = {"NoneType": "without feedback", "FSAFeedback": "with the paper's feedback"}
+    titles |= {"CalibratedFeedback": "with calibrated feedback"}
+    kind = type(segmenter.feedback).__name__
+    feedback = titles.get(kind, f"with {kind}")
+    return " · ".join((models["model"]["name"], host, feedback, f"{settings['device']}, {settings['dtype']}"))

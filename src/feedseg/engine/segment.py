@@ -1,0 +1,39 @@
+"""Segmenting image files into a folder, as a task of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from feedseg.apps.cli.inputs import Job
+from feedseg.engine.task import Task
+from feedseg.io.images import RgbImage, read_image
+from feedseg.segmentation import Segmentation
+from feedseg.segmenter import Segmenter
+from feedseg.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class SegmentFiles(Task[Job, dict[str, Any]]):
+    """Reads an image, segments it, saves the results; the result of an image is its JSON with the files' paths.
+
+    Images go through the segmenter together where it batches.
+    """
+
+    segmenter: Segmenter
+    vocabulary: Vocabulary
+    refiners: Sequence[Any] = ()  # names or objects
+
+    def load(self, item: Job) -> RgbImage:
+        """See `Task.load`."""
+        return read_image(item.path)
+
+    def process(self, loaded: Iterable[RgbImage]) -> Iterator[Segmentation]:
+        """See `Task.process`."""
+        return self.segmenter.segment_many(loaded, self.vocabulary, refiners=self.refiners)
+
+    def finish(self, item: Job, processed: Segmentation) -> dict[str, Any]:
+        """See `Task.finish`."""
+        files = processed.save(item.folder, item.stem)
+        return {**processed.to_dict(), "files": {kind: str(path) for kind, path in files._asdict().items()}}

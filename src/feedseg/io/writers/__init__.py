@@ -1,0 +1,13 @@
+"""The formats that a result can be saved in, one file each: see `feedseg.io.writers.base.Writer`."""
+
+from __future__ import annotations
+
+from feedseg.io.writers.base import Writer
+from feedseg.registry import Registry
+
+WRITERS: Registry[Writer] = Registry("feedseg.io.writers", "WRITER", "Writer")
+
+
+def suffixes() -> tuple[str, ...]:
+    """What the registered writers append to a file's stem."""
+    return tuple(WRITERS.load(name).suffix for name in WRITERS.names())

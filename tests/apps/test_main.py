@@ -1,0 +1,93 @@
+"""What all commands have in common: help, errors in one line, nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from feedseg.apps.cli import loading
+from feedseg.apps.cli.main import main
+
+
+def test_a_defect_is_one_line_and_a_traceback_on_demand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], segment, draw, complaint
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a defect\nof the program")
+
+    draw("a.png")
+    monkeypatch.setattr(loading, "load_segmenter", broken)
+    assert segment("a.png") == 1
+    assert "unexpected ZeroDivisionError: a defect of the program; run with FEEDSEG_DEBUG=1" in complaint()
+    monkeypatch.setenv("FEEDSEG_DEBUG", "1")
+    assert segment("a.png") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_too_little_memory_for_the_model(monkeypatch: pytest.MonkeyPatch, segment, draw, complaint) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    draw("a.png")
+    monkeypatch.setattr(loading, "load_segmenter", full)
+    assert segment("a.png") == 2
+    assert "--device cpu" in complaint()
+
+
+@pytest.mark.parametrize("arguments", [["nosuch"], ["--nosuch"], ["models", "more"], ["doctor", "--vectors", "nosuch"]])
+def test_bad_commands_are_one_line(arguments: list[str], complaint) -> None:
+    assert main(arguments) == 2
+    assert arguments[-1] in complaint()
+
+
+@pytest.mark.parametrize("command", [[], ["segment"], ["models"], ["doctor"]])
+def test_help_fits_80_columns(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "…" not in out
+    if command == ["segment"]:
+        options = """--labels --background --vocabulary --threshold --model --host --proxy --feedback
+            --device --short-side --window --stride --out --json --class-token --no-class-token --residual --no-residual
+            --dtype --batch-size --help"""
+        for option in options.split():
+            assert f" {option} " in out, option
+        for panel in ("What to look for", "Model", "Image size", "Output", "Examples"):
+            assert panel in out
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "segment" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy(python) -> None:
+    program = (
+        "import sys; from feedseg.apps.cli.main import main; code = main(['segment', '--help']); "
+        "print(sorted({'torch', 'transformers', 'numpy', 'PIL', 'huggingface_hub'} & sys.modules.keys()), code)"
+    )
+    done = python("-c", program)
+    assert done.stdout.endswith("[] 0\n"), done.stdout
+    assert done.stderr == ""
+
+
+def test_the_module_is_the_program(python) -> None:
+    done = python("-m", "feedseg", "--version")
+    assert done.stdout.startswith("feedseg ")
+    assert done.returncode == 0
+    done = python("-m", "feedseg", "nosuch")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_network_the_error_says_how_to_bring_weights(tmp_path: Path, draw, python, words) -> None:
+    draw(tmp_path / "a.png")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "nothing")}
+    done = python("-m", "feedseg", "segment", str(tmp_path / "a.png"), "--labels", words, **offline)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("feedseg: openai/clip-vit-base-patch16 ")
+    assert "--model FOLDER" in done.stderr
+    assert "HF_HOME" in done.stderr

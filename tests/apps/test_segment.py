@@ -1,0 +1,296 @@
+"""`feedseg segment` from end to end, on a tiny random model saved as a user would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny_models
+from feedseg import Segmentation, Segmenter, Settings, Vocabulary
+from feedseg.apps.cli.main import main
+from feedseg.apps.cli.render_segment import understood
+
+
+def test_the_files_hold_what_the_python_interface_gives(
+    model: Path, capsys: pytest.CaptureFixture[str], segment, draw, files, results_of
+) -> None:
+    path = draw("a/b.png")
+    assert segment(path, "--background", "wall, floor", "--threshold", "0.2", "--out", "results") == 0
+    assert files("results") == results_of("b")
+
+    segmenter = Segmenter.load(
+        model, host="clip", device="cpu", settings=Settings(short_side=32, window=32, stride=16, logit_scale=40.0)
+    )
+    vocabulary = Vocabulary([("cat", "kitten"), "sofa", "rug"], background=["wall", "floor"], threshold=0.2)
+    result = segmenter(path, vocabulary)
+    with Image.open("results/b.labels.png") as labels:
+        assert labels.mode == "P"
+        np.testing.assert_array_equal(np.array(labels), result.labels)
+    about = json.loads(Path("results/b.labels.json").read_text(encoding="utf-8"))
+    assert about == json.loads(json.dumps(result.to_dict()))
+    assert about["picture"] == "a/b.png"
+    assert about["names"] == ["background", "cat", "sofa", "rug"]
+    assert about["models"]["model"]["revision"].startswith("sha256:")
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert " words cat (kitten) · sofa · rug · background: wall, floor" in " ".join(out.split())
+    assert "background wherever nothing reaches 0.2" in out
+    assert "1 image → results in" in out
+    for name, share in result.shares.items():
+        assert not share or f"{share:.1%}" in out, name
+    assert out == "".join(f"{line.rstrip()}\n" for line in out.splitlines())
+
+
+def test_folders_are_searched_and_mirrored(segment, draw, files, results_of) -> None:
+    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.png"):
+        draw(f"photos/{name}")
+    Path("photos/notes.txt").write_text("not a image")
+    assert segment("photos", "--out", "photos/results") == 0
+    assert files("photos/results") == results_of("top", "x/deep/b", "x/c")
+    before = {path: path.read_bytes() for path in Path("photos/results").rglob("*") if path.is_file()}
+    assert segment("photos", "--out", "photos/results") == 0
+    assert {path: path.read_bytes() for path in Path("photos/results").rglob("*") if path.is_file()} == before
+
+
+def test_the_vocabulary_file_and_a_threshold_beside_it(
+    model: Path, capsys: pytest.CaptureFixture[str], draw, small
+) -> None:
+    draw("a.png")
+    Path("words.txt").write_text("background: wall\nthreshold: 0.1\ncat; kitten\nsofa\n", encoding="utf-8")
+    options = ("--model", str(model), *small, "--json")
+    assert main(["segment", "a.png", "--vocabulary", "words.txt", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["threshold"] == 0.1
+    assert main(["segment", "a.png", "--vocabulary", "words.txt", "--threshold", "0.7", *options]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["threshold"] == 0.7
+    assert about["names"] == ["background", "cat", "sofa"]
+
+
+def test_options_reach_the_segmenter(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], draw, words
+) -> None:
+    draw("a.png")
+    proxy = tmp_path / "dino"
+    tiny_models.save_proxy(proxy, "dino")
+    options = [
+        "--proxy",
+        proxy,
+        "--feedback",
+        "none",
+        "--class-token",
+        "--residual",
+        "--dtype",
+        "bf16",
+        "--batch-size",
+        "3",
+    ]
+    arguments = ["segment", "a.png", "--labels", words, "--model", model, "--device", "cpu", "--json", *options]
+    assert main([*map(str, arguments), "--short-side", "40", "--window", "none"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    expected = {"host": "proxyclip", "feedback": None, "residual": True, "dtype": "bfloat16", "device": "cpu"}
+    assert about["settings"] == about["settings"] | expected | {"short_side": 40, "window": None}
+    assert about["models"]["proxy"]["name"] == str(proxy)
+
+
+def test_fast_looks_at_every_part_once(model: Path, capsys: pytest.CaptureFixture[str], draw, words) -> None:
+    draw("a.png")
+    options = ["--model", str(model), "--host", "clip", "--device", "cpu", "--short-side", "40", "--json"]
+    windows = {}
+    for speed in ("protocol", "fast"):
+        assert main(["segment", "a.png", "--labels", words, *options, "--speed", speed]) == 0
+        about = json.loads(capsys.readouterr().out)["settings"]
+        windows[speed] = (about["short_side"], about["window"], about["stride"])
+    assert windows == {"protocol": (40, 336, 112), "fast": (40, 80, None)}
+
+
+def test_no_input_is_overwritten(segment, draw, files) -> None:
+    """A image may be called like our own results, and the results may go beside it."""
+    names = ("a.png", "a.labels.png", "a.png.overlay.png")
+    before = [draw(name, seed).read_bytes() for seed, name in enumerate(names)]
+    assert segment(*names, "--out", ".") == 0
+    assert [Path(name).read_bytes() for name in names] == before
+    assert len(files(".")) == 3 + 3 * 3
+
+
+def test_bad_images_do_not_stop_the_rest(capsys: pytest.CaptureFixture[str], segment, draw, files, results_of) -> None:
+    whole = draw("photos/b.png", size=(200, 200)).read_bytes()
+    Path("photos/a.png").write_bytes(whole[: len(whole) // 2])
+    Path("photos/c.jpg").write_text("not a image")
+    Path("photos/d.png").touch()
+    draw("photos/z.png")
+    Path("empty").mkdir()
+    assert segment("photos", "nosuch.png", "empty", "--out", "results") == 1
+    assert files("results") == results_of("b", "z")
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert len(lines) == 5
+    for name in ("photos/a.png", "photos/c.jpg", "photos/d.png", "nosuch.png", "empty"):
+        (line,) = (line for line in lines if name in line)
+        assert line.startswith("feedseg: ")
+        assert line.removeprefix("feedseg: ") in out
+    assert "2 images → results" in out
+
+
+def test_json_lines(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
+    draw("a.png")
+    draw("b.png")
+    Path("bad\n\x1b[31m.png").write_text("not a image")
+    assert segment("a.png", "nosuch.png", "bad\n\x1b[31m.png", "b.png", "--json") == 1
+    out, err = capsys.readouterr()
+    parsed = [json.loads(line) for line in out.splitlines()]
+    results = {line["picture"]: line for line in parsed if "files" in line}
+    failures = {line["picture"]: line["error"] for line in parsed if "error" in line}
+    assert list(results) == ["a.png", "b.png"]
+    assert failures.keys() == {"nosuch.png", "bad\n\x1b[31m.png"}
+    for line in results.values():
+        assert [Path(path).is_file() for path in line["files"].values()] == [True] * 3
+        assert line["names"] == ["cat", "sofa", "rug"]
+    assert "words" in err  # the summary for people
+    assert "\x1b" not in err
+
+
+def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str], segment, draw, files, results_of) -> None:
+    for name in ("a.png", "x/b.png"):
+        draw(f"photos/{name}")
+    Path("results").mkdir()
+    Path("results/x").touch()
+    assert segment("photos", "--out", "results") == 1
+    assert files("results") == [*results_of("a"), "x"]
+    assert "feedseg: photos/x/b.png: cannot write results/x/b." in capsys.readouterr().err
+
+
+def test_an_interrupt_says_how_far_it_came(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], segment, draw, files, results_of
+) -> None:
+    for number in range(4):
+        draw(f"photos/{number}.png", number)
+    original = Segmentation.save
+
+    def save(self, folder, stem=None):
+        if stem == "2":
+            raise KeyboardInterrupt
+        return original(self, folder, stem)
+
+    monkeypatch.setattr(Segmentation, "save", save)
+    assert segment("photos", "--out", "results") == 130
+    assert files("results") == results_of("0", "1")
+    out, err = capsys.readouterr()
+    assert err == "feedseg: interrupted; 2 of 4 images are finished\n"
+    assert "2 images → results" in out
+
+
+WORDS = "cat; kitten, sofa, rug"
+BAD_USE = {
+    "no images": ([], "IMAGES_OR_FOLDERS"),
+    "no such image": (["nosuch.png", "--labels", WORDS], "nosuch.png does not exist"),
+    "an empty folder": (["empty", "--labels", WORDS], "empty has no pictures"),
+    "an empty name": (["", "--labels", WORDS], "empty name"),
+    "no words": (["a.png"], "--labels"),
+    "an empty word": (["a.png", "--labels", "cat,,sofa"], "empty name"),
+    "one word": (["a.png", "--labels", "cat"], "only word"),
+    "semicolons for commas": (["a.png", "--labels", "cat; sofa"], "separate classes by commas"),
+    "a word twice": (["a.png", "--labels", "cat, sofa; cat"], "'cat'"),
+    "a file as labels": (["a.png", "--labels", "words.txt"], "--vocabulary"),
+    "labels and a file": (["a.png", "--labels", WORDS, "--vocabulary", "words.txt"], "give one of them"),
+    "a background beside a file": (["a.png", "--vocabulary", "words.txt", "--background", "wall"], "--background"),
+    "no such vocabulary": (["a.png", "--vocabulary", "nosuch.txt"], "nosuch.txt"),
+    "a folder as vocabulary": (["a.png", "--vocabulary", "empty"], "empty"),
+    "a image as vocabulary": (["a.png", "--vocabulary", "a.png"], "a.png"),
+    "commas in a vocabulary": (["a.png", "--vocabulary", "commas.txt"], "line 1"),
+    "a threshold too high": (["a.png", "--labels", WORDS, "--threshold", "1"], "threshold"),
+    "a threshold that is no number": (["a.png", "--labels", WORDS, "--threshold", "high"], "--threshold"),
+    "no such option": (["a.png", "--labels", WORDS, "--nonsense"], "--nonsense"),
+    "a window of words": (["a.png", "--labels", WORDS, "--window", "big"], "--window"),
+    "no such speed": (["a.png", "--labels", WORDS, "--speed", "slow"], "--speed is protocol or fast, not 'slow'"),
+    "fast with windows": (["a.png", "--labels", WORDS, "--speed", "fast", "--stride", "9"], "leave out --stride"),
+    "no short side": (["a.png", "--labels", WORDS, "--short-side", "0"], "--short-side"),
+    "no batch": (["a.png", "--labels", WORDS, "--batch-size", "-1"], "--batch-size"),
+    "a file for the results": (["a.png", "--labels", WORDS, "--out", "a.png"], "a.png is a file"),
+    "a file above the results": (["a.png", "--labels", WORDS, "--out", "a.png/b"], "a.png is a file"),
+    "nowhere for the results": (["a.png", "--labels", WORDS, "--out", ""], "--out"),
+    "no such host": (["a.png", "--labels", WORDS, "--host", "nosuch"], "clearclip"),
+    "no such device": (["a.png", "--labels", WORDS, "--device", "nosuch"], "nosuch"),
+    "no such type": (["a.png", "--labels", WORDS, "--dtype", "fp8"], "bf16"),
+    "no such model": (["a.png", "--labels", WORDS, "--model", "nosuch"], "nosuch"),
+    "a proxy as model": (["a.png", "--labels", WORDS, "--model", "dino-b8"], "vit-b-16"),
+    "a folder without weights": (["a.png", "--labels", WORDS, "--model", "empty"], "no weights"),
+    "a proxy for a host without": (["a.png", "--labels", WORDS, "--host", "clip", "--proxy", "self"], "proxyclip"),
+    "no such proxy": (["a.png", "--labels", WORDS, "--host", "proxyclip", "--proxy", "nosuch"], "nosuch"),
+    "a stride with gaps": (["a.png", "--labels", WORDS, "--stride", "500"], "--stride"),
+    "a stride without windows": (["a.png", "--labels", WORDS, "--window", "none", "--stride", "5"], "--window"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), BAD_USE.values(), ids=BAD_USE)
+def test_bad_use_is_one_line(arguments: list[str], expected: str, model: Path, draw, files, complaint) -> None:
+    draw("a.png")
+    Path("empty").mkdir()
+    Path("words.txt").write_text("cat\nsofa\n")
+    Path("commas.txt").write_text("cat, sofa\n")
+    before = files(".")
+    options = [] if "--model" in arguments else ["--model", str(model)]
+    if "--host" not in arguments:
+        options += ["--host", "clip"]
+    assert main(["segment", *arguments, *options]) == 2
+    assert expected in complaint()
+    assert files(".") == before
+    assert not Path("feedseg-out").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
+    draw("a.png")
+    assert segment("a.png", "--background", "wall, sofa") == 0
+    err = capsys.readouterr().err
+    assert err.startswith("feedseg: note: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_sees_progress_and_a_pipe_does_not(model: Path, tmp_path: Path, draw, words, small) -> None:
+    """stderr is a terminal of 80 columns, stdout a pipe that must get JSON and nothing else."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    for number in range(3):
+        draw(tmp_path / f"photos/{number}.png", number)
+    terminal, its_end = pty.openpty()
+    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    arguments = ["segment", "photos", "--labels", words, "--model", str(model), *small, "--json"]
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    environment |= {"OMP_NUM_THREADS": "1", "TERM": "xterm", "FEEDSEG_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "feedseg", *arguments], stdout=subprocess.PIPE, stderr=its_end, env=environment
+    ) as process:
+        os.close(its_end)
+        seen = b""
+        while process.poll() is None or not seen.endswith(b"\n"):
+            try:
+                seen += os.read(terminal, 1 << 16)
+            except OSError:  # nobody writes to it any more
+                break
+        assert process.stdout is not None
+        lines = process.stdout.read().decode().splitlines()
+    os.close(terminal)
+    assert process.returncode == 0
+    assert [Path(json.loads(line)["picture"]).name for line in lines] == ["0.png", "1.png", "2.png"]
+    screen = seen.decode()
+    assert "loading" in screen
+    assert "0/3" in screen
+    assert "words" in screen
+
+
+def test_words_are_told_as_they_were_understood() -> None:
+    vocabulary = Vocabulary.parse_line("cat; kitten; tom, sofa", "wall; floor", 0.25)
+    assert understood(vocabulary) == (
+        "cat (kitten, tom) · sofa · background: wall, floor · background wherever nothing reaches 0.25"
+    )

@@ -1,0 +1,70 @@
+"""A task in spawned processes, which find modules of the user's own."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from feedseg.engine.outcomes import Done, Failed
+from feedseg.engine.processes import Processes
+
+
+def test_every_item_has_its_outcome_and_workers_serve_several_lists(work) -> None:
+    told: list[str] = []
+    with Processes(work.build, 2, threads=1, on_lost=told.append) as executor:
+        outcomes = list(executor.map([*range(7), "unreadable", "broken"]))
+        assert {outcome.item: outcome.result for outcome in outcomes if isinstance(outcome, Done)} == {
+            number: 2 * number for number in range(7)
+        }
+        assert {outcome.item: outcome.reason for outcome in outcomes if isinstance(outcome, Failed)} == {
+            "unreadable": "it cannot be read",
+            "broken": "unexpected IndexError: 7",
+        }
+        assert list(executor.map([])) == []
+        assert [outcome.item for outcome in executor.map([1])] == [1]
+    assert told == []
+
+
+def test_a_worker_that_ends_early_ends_no_other_and_is_told(work) -> None:
+    told: list[str] = []
+    with Processes(work.build, 2, on_lost=told.append) as executor:
+        outcomes = list(executor.map(["exit", 1, 2, 3]))  # the first worker has the first and the third
+        assert [outcome.item for outcome in outcomes] == [1, 3]
+        assert told == ["worker 1/2: ended early (exit code 3)"]
+        assert sorted(outcome.item for outcome in executor.map([4, 5, 6])) == [4, 5, 6]  # by the other one
+
+
+def test_a_worker_that_cannot_begin_is_told_while_others_work(work) -> None:
+    told: list[str] = []
+    with Processes(work.build_first_only, 2, on_lost=told.append) as executor:
+        assert [outcome.item for outcome in executor.map([1, 2, 3])] == [1, 3]
+    assert told == ["worker 2/2: there is no model"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_an_outcome_is_passed_on_while_other_workers_are_busy(work, tmp_path: Path) -> None:
+    pipes = [tmp_path / "first", tmp_path / "second"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    with Processes(work.build_late, 2) as executor, ThreadPoolExecutor(2) as pool:
+        outcomes = executor.map(pipes)
+        pool.submit(pipes[1].write_text, "in time\n")  # which waits until the worker reads
+        assert next(outcomes) == Done(pipes[1], "in time")
+        pool.submit(pipes[0].write_text, "later\n")
+        assert list(outcomes) == [Done(pipes[0], "later")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_workers_end_when_nobody_wants_the_rest(work, tmp_path: Path) -> None:
+    pipes = [tmp_path / "one", tmp_path / "never"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    with Processes(work.build_late, 2) as executor, ThreadPoolExecutor(1) as pool:
+        outcomes = executor.map(pipes)
+        pool.submit(pipes[0].write_text, "now\n")
+        assert next(outcomes) == Done(pipes[0], "now")
+        outcomes.close()
+        assert list(executor.map(pipes)) == []

@@ -1,0 +1,37 @@
+"""What holds for every registered writer."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from feedseg.io.sources.folders import SUFFIXES
+from feedseg.io.writers import WRITERS, suffixes
+from feedseg.segmentation import Segmentation
+
+
+def test_the_formats_there_are() -> None:
+    assert {"json", "labels", "overlay"} <= set(WRITERS.names())
+    assert {".labels.json", ".labels.png", ".overlay.png"} <= set(suffixes())
+
+
+@pytest.mark.parametrize("name", WRITERS.names())
+def test_a_writer_says_what_it_is_and_encodes_the_same_to_the_same(
+    name: str, segmented: Callable[..., Segmentation]
+) -> None:
+    writer = WRITERS.load(name)
+    assert writer.name == name
+    assert writer.description
+    assert writer.suffix.startswith(".")
+    assert writer.suffix not in SUFFIXES, "results would be all images of a folder"
+    assert writer.encode(segmented()) == writer.encode(segmented())
+
+
+def test_suffixes_differ() -> None:
+    assert len(set(suffixes())) == len(suffixes())
+
+
+def test_listing_suffixes_imports_nothing_heavy() -> None:
+    program = "import sys; from feedseg.io.writers import suffixes; suffixes(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
