@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from feedseg.io.palette import palette
 from PIL import Image, ImageDraw, ImageFont
 
 from feedseg import CalibratedFeedback, Segmenter, Vocabulary
 from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.io.palette import palette
 from feedseg.vision.feedback.base import HostAttention
 from feedseg.vision.feedback.calibrated import distances, nearest_distance
 

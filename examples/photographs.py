@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from feedseg.io.palette import palette
-from feedseg.io.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
 from PIL import Image, ImageOps
 from rich.console import Console
 
 from feedseg import FeedsegError, Segmentation, Segmenter, Vocabulary
+from feedseg.io.palette import palette
+from feedseg.io.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
 
 # What the tower was aligned with; walls and grass it does not know, so background is what is uncertain.
 VOC = Vocabulary(

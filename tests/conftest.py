@@ -7,7 +7,7 @@ user's caches. Helpers are imported when they are first asked for, so that a tes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,3 +129,25 @@ def movement() -> Callable[..., float]:
     from perturb import movement
 
     return movement
+
+
+@pytest.fixture
+def file_size_limit() -> Callable[[int], None]:
+    """`file_size_limit(n)`: until the test's body ends no file can grow beyond n bytes, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """A limit ends with the test's body: pytest's own output may go to a file, and fixtures end after it is written."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return (yield)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        return (yield)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

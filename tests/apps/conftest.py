@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -144,15 +144,6 @@ def undisturbed(dataset: Path, evaluate: Callable[..., int], tmp_path_factory: p
         patch.setattr(report_images, "EACH", 0)
         assert evaluate("--dataset", dataset, "--out", out) == 0
     return out / "mine"
-
-
-@pytest.fixture
-def file_size_limit() -> Iterator[Callable[[int], None]]:
-    """`file_size_limit(n)`: from now on no file can grow beyond n bytes, as on a disk that is full."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 OWN = '''

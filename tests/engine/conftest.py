@@ -102,12 +102,3 @@ def batches() -> Callable[..., Batches]:
         return Batches(wrong or {}, load, size)
 
     return make
-
-
-@pytest.fixture
-def file_size_limit() -> Iterator[Callable[[int], None]]:
-    """`file_size_limit(n)`: from now on no file can grow beyond n bytes, as on a disk that is full."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -97,8 +97,8 @@ def test_is_its_formulas_written_out(patches, words, heads, prefix, seed, row_su
     for index in range(2):
         arguments = attention[index], values[index], projection, text
 
-        def formulas(*arguments):
-            return written_out(*arguments, prefix, FEEDBACK)
+        def formulas(attention, values, projection, text):
+            return written_out(attention, values, projection, text, prefix, FEEDBACK)
 
         assume(movement(formulas, arguments) < 2e-5)  # else rounding decides, also in exact arithmetic
         np.testing.assert_allclose(fast[index].numpy(), formulas(*arguments), atol=2e-4)
