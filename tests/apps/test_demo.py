@@ -22,7 +22,7 @@ from feedseg.apps.cli.render_demo import SHOWN, compose, judged
 from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.io.overlay import palette
+from feedseg.io.palette import palette
 from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
 from feedseg.vision.hosts import HOSTS
