@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test bench check format clean
+.PHONY: demo test test-everywhere bench check format clean
 
 $(VENV)/ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,10 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(RUN)/python -m pytest
+
+# The whole suite for each of torch's instruction sets and with one thread and two; logs are in build/test-everywhere.
+test-everywhere: $(VENV)/ready
+	$(RUN)/python tests/everywhere.py
 
 # Some twelve minutes on two cores; docs/performance.md has the last figures.
 bench: $(VENV)/ready

@@ -4,9 +4,10 @@
     python benchmarks/bench.py --quick
     python benchmarks/bench.py --docs
 
-Prints the tables of every part, then all ratios beside what is aimed at. A whole run writes results/bench.json, any
-other run only what --json says. --docs measures nothing: it makes the tables and the plot of docs/performance.md from
-results/bench.json. --quick runs everything with tiny sizes, to see that it runs. Parts: see PARTS and their modules.
+Prints the tables of every part, then all ratios beside their aims. A whole run writes results/bench.json, any other run
+only what --json says. --docs measures nothing: it makes the tables and the plot of docs/performance.md and
+research/notes/performance.md from results/bench.json. --quick runs everything with tiny sizes, to see that it runs.
+Parts: see PARTS and their modules.
 """
 
 from __future__ import annotations
@@ -24,37 +25,37 @@ import rich.table
 import torch
 from rich.console import Console
 
+from encoded_image import ENCODED
 from feedback import DIRECT, MATRICES, PRUNING
 from feedseg.evaluation.report.tables import Table
 from growth import GROWTH, growth_chart
-from opened_picture import OPENED
+from memory import MEMORY
 from page import rendered
 from parts import Figures, Part, Ratio, Setup, ratio_table
-from programs import FAST, MEMORY
 from startup import STARTUP
 from throughput import THROUGHPUT
 from where_time_goes import PROFILE
-from window import RATE, SHARE
+from window import ADDED, RATE
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 RESULTS = HERE / "results/bench.json"
-PAGE = HERE.parent / "docs/performance.md"
-PLOT = HERE.parent / "docs/pictures/growth.svg"
+PAGES = (ROOT / "docs/performance.md", ROOT / "research/notes/performance.md")
+PLOT = ROOT / "docs/pictures/growth.svg"
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         DIRECT,
         MATRICES,
-        SHARE,
+        ADDED,
         RATE,
         PROFILE,
         PRUNING,
         GROWTH,
-        OPENED,
+        ENCODED,
         THROUGHPUT,
         STARTUP,
         MEMORY,
-        FAST,
     )
 }
 
@@ -80,8 +81,8 @@ def processor() -> str:
         return platform.processor() or "unknown"
     lines = dict(line.split("\t", 1) for line in file.read_text().splitlines() if "\t" in line)
     known = {name.strip(): text.strip(": \t") for name, text in lines.items()}
-    kinds = [kind for kind in ("avx2", "avx512f", "amx_bf16") if kind in known.get("flags", "").split()]
-    return ", ".join([known.get("model name", "unknown"), *kinds])
+    flags = [flag for flag in ("avx2", "avx512f", "amx_bf16") if flag in known.get("flags", "").split()]
+    return ", ".join([known.get("model name", "unknown"), *flags])
 
 
 def ratios(found: Mapping[str, Figures]) -> list[Ratio]:
@@ -90,7 +91,7 @@ def ratios(found: Mapping[str, Figures]) -> list[Ratio]:
 
 
 def sections(content: Figures) -> dict[str, str]:
-    """Of the page: the tables of every part, the ratios and the machine, by name."""
+    """Of the pages: the tables of every part, the ratios and the machine, by name."""
     found = content["parts"]
     rows = [(what, str(value)) for what, value in content["machine"].items()]
     tables: dict[str, Sequence[Table]] = {
@@ -102,9 +103,10 @@ def sections(content: Figures) -> dict[str, str]:
 
 
 def write_docs() -> None:
-    """The page and its plot, from the figures that are committed."""
+    """The pages and the plot, from the figures that are committed."""
     content = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8"), sections(content)), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(rendered(page.read_text(encoding="utf-8"), sections(content)), encoding="utf-8")
     PLOT.write_text(growth_chart(content["parts"]["growth"]), encoding="utf-8")
 
 
@@ -138,7 +140,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
-    parser.add_argument("--docs", action="store_true", help="make docs/performance.md from results/bench.json")
+    parser.add_argument("--docs", action="store_true", help="make the pages from results/bench.json")
     options = parser.parse_args()
     if options.docs:
         write_docs()

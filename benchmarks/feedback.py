@@ -2,8 +2,8 @@
 
 `direct`: one window of 1764 patches (a 42 × 42 proxy grid), 171 words, width 768, once with one attention for all heads
 (ProxyCLIP) and once with one per head (all other hosts); seconds and the memory that each adds at its peak, each in a
-process of its own. `matrices`: that memory, counted in matrices of N × N numbers. `pruning`: finding what stays,
-against a stable sort with places.
+process of its own. `matrices`: that memory, counted in matrices of N × N numbers. `pruning`: finding the threshold of
+every row, against a stable sort with indices.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from feedseg import CalibratedFeedback, FeedbackAttention
+from feedseg import CalibratedFeedback, FSAFeedback
 from feedseg.evaluation.report.tables import Table
 from feedseg.vision.feedback.affinity import divergences, kept, similarities
 from parts import Figures, Part, Ratio, Setup, megabytes, seconds_text
@@ -42,26 +42,26 @@ def direct(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) 
     heads, patches, _ = weights.shape
     value = values[0].unflatten(-1, (heads, -1)).transpose(0, 1)
 
-    def read(attention: Tensor) -> Tensor:
+    def embedded(attention: Tensor) -> Tensor:
         return normalize((attention @ value).transpose(0, 1).flatten(1) @ projection, dim=-1)
 
-    first, uniform = read(weights), read(torch.full_like(weights, 1 / patches))
+    first, uniform = embedded(weights), embedded(torch.full_like(weights, 1 / patches))
     predictions = (20 * first @ text.T - 35 * uniform @ text.T).softmax(dim=-1)
     ratios = predictions.log()[:, None] - predictions.log()[None]  # N × N × C
     similarity = 1 / (1 + (predictions[:, None] * ratios).sum(dim=-1).clamp(min=0))
     del ratios
-    ordered, places = similarity.sort(dim=-1, descending=True)
+    ordered, indices = similarity.sort(dim=-1, descending=True)
     dropped = ordered.softmax(dim=-1).cumsum(dim=-1) > 0.45
     dropped[:, 0] = False
-    similarity = torch.empty_like(similarity).scatter_(-1, places, ordered.masked_fill(dropped, -torch.inf))
+    similarity = torch.empty_like(similarity).scatter_(-1, indices, ordered.masked_fill(dropped, -torch.inf))
     fed_back = torch.where(similarity.isinf(), similarity, similarity * (3 * similarity).exp()).softmax(dim=-1)
     fed_back = fed_back.expand(heads, -1, -1)
-    return read((torch.bmm(fed_back, weights) + torch.bmm(weights, fed_back) + fed_back) / 3)  # N³ a head
+    return embedded((torch.bmm(fed_back, weights) + torch.bmm(weights, fed_back) + fed_back) / 3)  # N³ a head
 
 
 def ours(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) -> Tensor:
     """The same by the plug-in."""
-    return FeedbackAttention()(attention, values, lambda attended: attended @ projection, text)[0]
+    return FSAFeedback()(attention, values, lambda attended: attended @ projection, text)[0]
 
 
 def calibrated(attention: Tensor, values: Tensor, projection: Tensor, text: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def calibrated(attention: Tensor, values: Tensor, projection: Tensor, text: Tens
     return CalibratedFeedback()(attention, values, lambda attended: attended @ projection, text)[0]
 
 
-KINDS = {"shared": 0, "per head": HEADS}
+ATTENTIONS = {"shared": 0, "per head": HEADS}  # heads
 METHODS = {"direct": direct, "feedseg": ours}
 FEEDBACKS = {"paper": ours, "calibrated": calibrated}
 
@@ -121,18 +121,18 @@ def bytes_alone(setup: Setup, name: str, patches: int, words: int, heads: int, w
 
 def measure_direct(setup: Setup) -> Figures:
     patches, words = setup.size(PATCHES, 100), setup.size(WORDS, 8)
-    kinds = setup.size(KINDS, {"per head": HEADS})
-    found = {kind: compared(setup, patches, words, heads) for kind, heads in kinds.items()}
-    return {"patches": patches, "words": words, "kinds": found}
+    attentions = setup.size(ATTENTIONS, {"per head": HEADS})
+    found = {name: compared(setup, patches, words, heads) for name, heads in attentions.items()}
+    return {"patches": patches, "words": words, "attentions": found}
 
 
 def direct_tables(found: Figures) -> Sequence[Table]:
     rows = []
-    for kind, of in found["kinds"].items():
-        rows += [(kind, name, seconds_text(of[name]["seconds"]), megabytes(of[name]["bytes"])) for name in METHODS]
+    for attention, of in found["attentions"].items():
+        rows += [(attention, name, seconds_text(of[name]["seconds"]), megabytes(of[name]["bytes"])) for name in METHODS]
         faster, leaner = gains(of)
-        rows.append((kind, "ratio", f"{faster:.1f}", f"{leaner:.1f}"))
-    farthest = max(of["difference"] for of in found["kinds"].values())
+        rows.append((attention, "ratio", f"{faster:.1f}", f"{leaner:.1f}"))
+    farthest = max(of["difference"] for of in found["attentions"].values())
     note = (
         f"One window of {found['patches']} patches, {found['words']} words, width {WIDTH}; per head: {HEADS} heads. "
         f"The embeddings, of length 1, differ by at most {farthest:.0e}."
@@ -148,10 +148,10 @@ def gains(found: Figures) -> tuple[float, float]:
 
 def direct_ratios(found: Figures) -> Sequence[Ratio]:
     ratios = []
-    for kind, of in found["kinds"].items():
+    for attention, of in found["attentions"].items():
         faster, leaner = gains(of)
-        ratios.append(Ratio(f"faster than the direct formula, attention {kind}", faster, "times", at_least=25))
-        ratios.append(Ratio(f"leaner than the direct formula, attention {kind}", leaner, "times", at_least=40))
+        ratios.append(Ratio(f"faster than the direct formula, attention {attention}", faster, "times", at_least=25))
+        ratios.append(Ratio(f"leaner than the direct formula, attention {attention}", leaner, "times", at_least=40))
     return ratios
 
 
@@ -211,8 +211,8 @@ def measure_pruning(setup: Setup) -> Figures:
     similarity = similarities(divergences(predictions, block))
     works = {
         "similarities": lambda: similarities(divergences(predictions, block)),
-        "what stays": lambda: kept(similarity, 0.45),
-        "a stable sort with places": lambda: similarity.sort(dim=-1, descending=True, stable=True),
+        "threshold": lambda: kept(similarity, 0.45),
+        "a stable sort with indices": lambda: similarity.sort(dim=-1, descending=True, stable=True),
     }
     return {"patches": patches, "rows": rows, "seconds": in_turn(works, setup.repeats, setup.device)}
 

@@ -1,43 +1,38 @@
 """Part of `bench.py`: how time grows with everything that can grow.
 
 The feedback's with the patches N (171 words) and with the words C (1764 patches), one attention for all heads; the
-tower's and the feedback's with the side of a square picture that ViT-B/16 with clearclip sees at once (an attention
+tower's and the feedback's with the side of a square image that is one window for ViT-B/16 with clearclip (an attention
 per head, 20 words); the tower's with the windows of 336 × 336 pixels in a batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from charts import Line, Panel, chart
 from feedback import PATCHES, WORDS, inputs, ours
-from feedseg import FeedbackAttention
-from feedseg.evaluation.report.plot import BLUE, ORANGE
+from feedseg import Segmenter, Settings
 from feedseg.evaluation.report.tables import Table
-from feedseg.vision.encode import Reader
-from feedseg.vision.hosts.attention import HOSTS
 from parts import Figures, Part, Setup
-from random_models import JOINT, random_tower
+from random_models import random_segmenter, vocabulary
 from timing import Work, in_turn
 
 AXES = {
     "patches": "patches N",
     "words": "words C",
-    "side": "side of the picture, pixels",
+    "side": "side of the image, pixels",
     "batch": "windows in a batch",
 }
-COLOURS = {"feedback": BLUE, "tower": ORANGE}
+COLOURS = {"feedback": "#0072B2", "tower": "#E69F00"}
 
 
-@torch.inference_mode()
 def measure_growth(setup: Setup) -> Figures:
     """Of every axis and every line the spread at each size."""
-    reader = Reader(random_tower(tiny=setup.quick), HOSTS["clearclip"])
-    reader.tower.to(torch.device(setup.device), torch.float32)
+    segmenter = random_segmenter(host="clearclip", device=setup.device, tiny=setup.quick)
     patches = setup.size((441, 784, 1764, 2704, 4096), (64, 128))
     words = setup.size((20, 171, 847), (8, 16))
     return {
@@ -45,9 +40,9 @@ def measure_growth(setup: Setup) -> Figures:
         "words": {
             "feedback": over(setup, {size: feedback_work(setup, setup.size(PATCHES, 64), size) for size in words})
         },
-        "side": over_sides(setup, reader, setup.size((224, 336, 448, 672), (32, 64))),
+        "side": over_sides(setup, segmenter, setup.size((224, 336, 448, 672), (32, 64))),
         "batch": {
-            "tower": over(setup, {size: tower_work(setup, reader, size) for size in setup.size((1, 2, 4), (1, 2))})
+            "tower": over(setup, {size: tower_work(setup, segmenter, size) for size in setup.size((1, 2, 4), (1, 2))})
         },
     }
 
@@ -62,26 +57,27 @@ def feedback_work(setup: Setup, patches: int, words: int) -> Work:
     return lambda: ours(*given)
 
 
-def tower_work(setup: Setup, reader: Reader, windows: int) -> Work:
-    side = setup.size(336, 32)
+def tower_work(setup: Setup, segmenter: Segmenter, windows: int) -> Work:
+    side, tower = setup.size(336, 32), segmenter.model.tower
     pixels = torch.rand(windows, 3, side, side, device=setup.device)
-    return lambda: reader.tower.open(pixels)
+    return torch.inference_mode()(lambda: tower.encode(pixels))
 
 
-def over_sides(setup: Setup, reader: Reader, sides: Sequence[int]) -> Figures:
-    """Tower and feedback on the same pictures."""
-    text = normalize(torch.randn(20, JOINT, generator=torch.Generator().manual_seed(1)), dim=-1).to(setup.device)
-    opened = {}
+def over_sides(setup: Setup, segmenter: Segmenter, sides: Sequence[int]) -> Figures:
+    """Tower and feedback on the same images."""
+    words, random = vocabulary(), np.random.default_rng(0)
+    encoded = {}
     works: dict[str, Work] = {}
     for side in sides:
-        pixels = torch.rand(1, 3, side, side, device=setup.device)
+        whole = replace(segmenter, settings=Settings(short_side=side, window=None))
+        image = random.integers(0, 256, (side, side, 3), np.uint8)
 
-        def open_picture(side: int = side, pixels: torch.Tensor = pixels) -> None:
-            opened[side] = reader.open(pixels)
-            opened[side].logits(text, None)
+        def encode(side: int = side, whole: Segmenter = whole, image: np.ndarray = image) -> None:
+            encoded[side] = whole.encode(image)
+            encoded[side].logits(words, feedback="none")
 
-        works[f"tower {side}"] = open_picture
-        works[f"feedback {side}"] = lambda side=side: opened[side].logits(text, FeedbackAttention())
+        works[f"tower {side}"] = encode
+        works[f"feedback {side}"] = lambda side=side: encoded[side].logits(words, feedback="paper")
     times = in_turn(works, setup.repeats, setup.device)
     return {name: {f"{side}": times[f"{name} {side}"] for side in sides} for name in ("tower", "feedback")}
 

@@ -1,4 +1,4 @@
-"""docs/performance.md and its picture: everything with a number in them is made from the figures that are committed."""
+"""Pages whose tables are made from figures: docs/performance.md and research/notes/performance.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def rendered(page: str, sections: Mapping[str, str]) -> str:
     """The page with every marked section filled anew.
 
     Raises:
-        KeyError: the page asks for a section that there is not.
+        KeyError: the page asks for a section that does not exist.
     """
     return MARKED.sub(lambda match: f"{match[1]}\n{sections[match[2]]}\n{match[3]}", page)
 

@@ -1,4 +1,4 @@
-"""What the parts of `bench.py` are made of: how to measure, figures as JSON holds them, their tables and their aims."""
+"""What the parts of `bench.py` consist of: how to measure, figures as JSON has them, their tables and their aims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Figures = dict[str, Any]  # as JSON has them: seconds, bytes, counts
 
 @dataclass(frozen=True)
 class Setup:
-    """How to measure. `quick` makes every size tiny: it shows that the program runs, and its figures say nothing."""
+    """How to measure. `quick` makes every size tiny: it shows that the program runs, and its figures mean nothing."""
 
     device: str = "cpu"
     threads: int = 1
@@ -68,7 +68,7 @@ def ratio_table(ratios: Sequence[Ratio]) -> Table:
     rows = [
         (one.what, f"{one.value:.3g} {one.unit}".strip(), one.aim, "yes" if one.reached else "no") for one in ratios
     ]
-    return Table("What was aimed at", ("what", "measured", "aim", "reached"), rows)
+    return Table("Aims", ("what", "measured", "aim", "reached"), rows)
 
 
 def seconds_text(times: Mapping[str, float]) -> str:

@@ -1,7 +1,7 @@
 """Part of `bench.py`: what a user waits for, in fresh processes.
 
-CPU seconds, user's and system's, and seconds by the clock, of `feedseg --help` and of the first picture that the
-bundled model segments.
+CPU seconds (user and system) and seconds by the clock of `feedseg --help` and of the first image that the bundled
+model segments.
 """
 
 from __future__ import annotations

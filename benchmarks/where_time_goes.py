@@ -1,6 +1,6 @@
-"""Part of `bench.py`: where the time of one picture goes, by kinds of operations, from torch's profiler.
+"""Part of `bench.py`: where the time of one image goes, by groups of operations, from torch's profiler.
 
-CLIP ViT-B/16 with proxyclip and DINO ViT-B/8, feedback, random weights, a picture of 336 × 448 pixels in two windows,
+CLIP ViT-B/16 with proxyclip and DINO ViT-B/8, feedback, random weights, an image of 336 × 448 pixels in two windows,
 20 words; from the array of pixels to the labels.
 """
 
@@ -13,13 +13,13 @@ from unittest.mock import patch
 import numpy as np
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from feedseg import Settings, Vocabulary
+from feedseg import Settings
 from feedseg.evaluation.report.tables import Table
 from parts import Figures, Part, Setup
-from random_models import WORDS, random_segmenter
+from random_models import random_segmenter, vocabulary
 
-# kind -> parts of the names of torch's operations; the first kind that fits counts
-KINDS = {
+# group -> parts of the names of torch's operations; the first group that fits counts
+GROUPS = {
     "attention": ("scaled_dot_product",),
     "matrix products and convolutions": ("mm", "linear", "conv", "matmul"),
     "GELU": ("gelu", "sigmoid", "silu"),
@@ -29,15 +29,15 @@ KINDS = {
     "sorting": ("sort", "searchsorted", "cumsum", "topk", "partition"),
     "other elementwise work and copies": ("aten::",),
 }
-REST = "outside of torch: Pillow, Python"
+REST = "outside torch: Pillow, Python"
 
 
-def kind_of(operation: str) -> str:
-    """The kind that an operation belongs to."""
-    return next((kind for kind, parts in KINDS.items() if any(part in operation for part in parts)), REST)
+def group_of(operation: str) -> str:
+    """The group that an operation belongs to."""
+    return next((group for group, parts in GROUPS.items() if any(part in operation for part in parts)), REST)
 
 
-def seen(name: str, function: Callable[..., object]) -> Callable[..., object]:
+def recorded_as(name: str, function: Callable[..., object]) -> Callable[..., object]:
     """A function whose time the profiler shows under a name: numpy's are not torch's operations."""
 
     def recorded(*arguments: object, **options: object) -> object:
@@ -48,35 +48,35 @@ def seen(name: str, function: Callable[..., object]) -> Callable[..., object]:
 
 
 def measure_profile(setup: Setup) -> Figures:
-    """Seconds by kind, and of the whole picture. On CUDA they are the device's."""
+    """Seconds by group, and of the whole image. On CUDA they are the device's."""
     settings = setup.size(Settings(), Settings(short_side=32, window=32, stride=16))
-    segmenter = random_segmenter(True, settings=settings, device=setup.device, tiny=setup.quick)
-    picture = np.random.default_rng(0).integers(0, 256, setup.size((336, 448, 3), (32, 48, 3)), np.uint8)
-    words = Vocabulary(WORDS)
-    segmenter(picture, words)
+    segmenter = random_segmenter(settings=settings, device=setup.device, tiny=setup.quick)
+    image = np.random.default_rng(0).integers(0, 256, setup.size((336, 448, 3), (32, 48, 3)), np.uint8)
+    words = vocabulary()
+    segmenter(image, words)
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if setup.device == "cuda" else [])
     with (
-        patch("numpy.sort", seen("numpy.sort", np.sort)),
-        patch("numpy.partition", seen("numpy.partition", np.partition)),
+        patch("numpy.sort", recorded_as("numpy.sort", np.sort)),
+        patch("numpy.partition", recorded_as("numpy.partition", np.partition)),
         profile(activities=activities) as profiled,
     ):
         start = time.perf_counter()
-        segmenter(picture, words)
+        segmenter(image, words)
         whole = time.perf_counter() - start
-    counted = dict.fromkeys((*KINDS, REST), 0.0)
+    counted = dict.fromkeys((*GROUPS, REST), 0.0)
     for event in profiled.key_averages():
         micros = event.self_cpu_time_total if setup.device == "cpu" else event.self_device_time_total
-        counted[kind_of(event.key)] += micros / 1e6
+        counted[group_of(event.key)] += micros / 1e6
     counted[REST] += max(0.0, whole - sum(counted.values()))
-    return {"seconds": whole, "kinds": counted}
+    return {"seconds": whole, "operations": counted}
 
 
 def profile_tables(found: Figures) -> Sequence[Table]:
     rows = [
-        (kind, f"{taken:.3f}", f"{100 * taken / found['seconds']:.1f} %")
-        for kind, taken in sorted(found["kinds"].items(), key=lambda item: -item[1])
+        (group, f"{taken:.3f}", f"{100 * taken / found['seconds']:.1f} %")
+        for group, taken in sorted(found["operations"].items(), key=lambda item: -item[1])
     ]
-    return [Table("Where the time of a picture goes", ("kind", "seconds", "share"), rows)]
+    return [Table("Where the time of an image goes", ("operations", "seconds", "fraction"), rows)]
 
 
 PROFILE = Part("profile", measure_profile, profile_tables)

@@ -1,6 +1,6 @@
 """Parts of `bench.py`: one window of 336 × 336 pixels through tower, proxy, host and feedback, random weights.
 
-`share`: what the feedback adds to the time of the rest, with DINO ViT-B/8 (1764 patches) and SAM ViT-B (4096). `rate`:
+`added`: what the feedback adds to the time of the rest, with DINO ViT-B/8 (1764 patches) and SAM ViT-B (4096). `rate`:
 how many operations a second tower and proxy make, against the machine's own matrix products, both in the same minute.
 """
 
@@ -8,60 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from feedseg import CalibratedFeedback, FeedbackAttention
+from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.evaluation.report.tables import Table
-from feedseg.vision.feedback.base import Feedback
 from parts import Figures, Part, Ratio, Setup, seconds_text
-from random_models import PROXIES, TOWERS, random_reader
+from random_models import PROXIES, random_segmenter, vocabulary
 from timing import Work, in_turn
 
 SIDE = 336
 WORDS = (20, 171)
-MOST_SHARE = {"DINO ViT-B/8": 10, "SAM ViT-B": 25}  # percent
+MOST_ADDED = {"DINO ViT-B/8": 10, "SAM ViT-B": 25}  # percent
 GEMM_SIDES = (2048, 4096)
 
 
-def window(setup: Setup) -> Tensor:
-    """(1, 3, side, side), RGB in [0, 1]."""
-    side = setup.size(SIDE, 64)
-    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(setup.device)
+def window_segmenter(setup: Setup, proxy: str = "DINO ViT-B/8") -> Segmenter:
+    """ViT-B/16 with proxyclip and a proxy, for images that are one window."""
+    settings = Settings(short_side=setup.size(SIDE, 64), window=None)
+    return random_segmenter(proxy=proxy, settings=settings, device=setup.device, tiny=setup.quick)
 
 
-@torch.inference_mode()
-def share_of(setup: Setup, proxy: str) -> Figures:
+def added_by_feedback(setup: Setup, proxy: str) -> Figures:
     """Seconds of a window, and of the feedback with each number of words."""
-    reader, pixels = random_reader(proxy, setup.quick, setup.device), window(setup)
-    joint = TOWERS["ViT-B/16"]["projection_dim"]
-    texts = {
-        f"{words} words": normalize(torch.randn(words, joint, generator=torch.Generator().manual_seed(1)), dim=-1)
-        for words in WORDS
-    }
-    texts = {name: text.to(setup.device) for name, text in texts.items()}
-    opened = reader.open(pixels)
+    segmenter, side = window_segmenter(setup, proxy), setup.size(SIDE, 64)
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    vocabularies = {f"{count} words": vocabulary([f"word {index}" for index in range(count)]) for count in WORDS}
+    encoded = segmenter.encode(image)
 
-    def open_window() -> None:
-        nonlocal opened
-        opened = reader.open(pixels)
-        opened.logits(texts["20 words"], None)
+    def encode() -> None:
+        nonlocal encoded
+        encoded = segmenter.encode(image)
+        encoded.logits(vocabularies["20 words"], feedback="none")
 
-    def feed_back(text: Tensor, feedback: Feedback) -> Work:
-        return lambda: opened.logits(text, feedback)
+    def feed_back(words: Vocabulary, feedback: str) -> Work:
+        return lambda: encoded.logits(words, feedback=feedback)
 
-    works: dict[str, Work] = {"window": open_window}
-    for name, text in texts.items():
-        works[name] = feed_back(text, FeedbackAttention())
-        works[f"{name}, calibrated"] = feed_back(text, CalibratedFeedback())
+    works: dict[str, Work] = {"window": encode}
+    for name, words in vocabularies.items():
+        works[name] = feed_back(words, "paper")
+        works[f"{name}, calibrated"] = feed_back(words, "calibrated")
     times = in_turn(works, setup.repeats, setup.device)
-    return {"patches": opened.grid[0] * opened.grid[1], "window": times.pop("window"), "feedback": times}
+    height, width = encoded.logits(vocabularies["20 words"], feedback="none").shape[1:]
+    return {"patches": height * width, "window": times.pop("window"), "feedback": times}
 
 
-def measure_share(setup: Setup) -> Figures:
-    return {proxy: share_of(setup, proxy) for proxy in PROXIES}
+def measure_added(setup: Setup) -> Figures:
+    return {proxy: added_by_feedback(setup, proxy) for proxy in PROXIES}
 
 
 def added_percent(found: Figures, words: str) -> float:
@@ -69,7 +63,7 @@ def added_percent(found: Figures, words: str) -> float:
     return 100 * found["feedback"][words]["median"] / found["window"]["median"]
 
 
-def share_tables(found: Figures) -> Sequence[Table]:
+def added_tables(found: Figures) -> Sequence[Table]:
     rows = [
         (
             proxy,
@@ -86,13 +80,13 @@ def share_tables(found: Figures) -> Sequence[Table]:
     return [Table("What the feedback adds to a window", headings, rows)]
 
 
-def share_ratios(found: Figures) -> Sequence[Ratio]:
+def added_ratios(found: Figures) -> Sequence[Ratio]:
     return [
         Ratio(
             f"feedback adds to a window with {proxy}, {words}",
             added_percent(of, words),
             "%",
-            at_most=MOST_SHARE[proxy],
+            at_most=MOST_ADDED[proxy],
         )
         for proxy, of in found.items()
         for words in of["feedback"]
@@ -117,11 +111,12 @@ def flash_operations(query: Sequence[int], key: Sequence[int], value: Sequence[i
 
 @torch.inference_mode()
 def measure_rate(setup: Setup) -> Figures:
-    reader, pixels = random_reader(tiny=setup.quick, device=setup.device), window(setup)
-    tower, proxy = reader.tower, reader.proxy
+    segmenter, side = window_segmenter(setup), setup.size(SIDE, 64)
+    tower, proxy = segmenter.model.tower, segmenter.encoder.proxy
     assert proxy is not None
-    block = tower.open(pixels)
-    works: dict[str, Work] = {"tower": lambda: tower.open(pixels), "proxy": lambda: proxy(pixels, tower, block)}
+    pixels = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(setup.device)
+    output = tower.encode(pixels)
+    works: dict[str, Work] = {"tower": lambda: tower.encode(pixels), "proxy": lambda: proxy(pixels, output)}
     counts = {name: operations(work) for name, work in works.items()}
     for side in setup.size(GEMM_SIDES, (64,)):
         left, right = torch.randn(2, side, side, device=setup.device)
@@ -164,9 +159,9 @@ def rate_tables(found: Figures) -> Sequence[Table]:
 
 
 def rate_ratios(found: Figures) -> Sequence[Ratio]:
-    share = 100 * models_rate(found) / machine_rate(found)
-    return [Ratio("rate of tower and proxy, of the fastest matrix product's", share, "%", at_least=70)]
+    percent = 100 * models_rate(found) / machine_rate(found)
+    return [Ratio("rate of tower and proxy, of the fastest matrix product's", percent, "%", at_least=70)]
 
 
-SHARE = Part("share", measure_share, share_tables, share_ratios)
+ADDED = Part("added", measure_added, added_tables, added_ratios)
 RATE = Part("rate", measure_rate, rate_tables, rate_ratios)

@@ -1,9 +1,9 @@
-"""The figure of docs/calibrated.md: a patch of a drawn scene, and with which others the calibrated feedback reads it.
+"""The figure of docs/calibrated.md: a patch of a drawn scene, and the others that calibrated feedback joins it with.
 
     python examples/calibrated_feedback.py [--out docs/pictures/calibrated.png]
 
 Panels: the scene with the patch framed; the host's attention of that patch, averaged over its heads; how alike the
-patches' evidence is; their product, F; what the patches are named before and after; and how far each patch trusts F.
+patches' evidence is; their product, F; the predictions before and after; and the agreement within F, patch by patch.
 Darker is more; each panel has a scale of its own, from its smallest to its largest value.
 """
 
@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from feedseg.io.palette import palette
 from PIL import Image, ImageDraw, ImageFont
 
 from feedseg import CalibratedFeedback, Segmenter, Vocabulary
 from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
-from feedseg.io.images import read_picture, resized
-from feedseg.io.overlay import palette
-from feedseg.vision.feedback.base import LastAttention
+from feedseg.vision.feedback.base import HostAttention
 from feedseg.vision.feedback.calibrated import distances, nearest_distance
 
 SCENE, SIDE = 9, 192
@@ -30,11 +29,11 @@ DARK = np.array([0, 68, 136])  # of the scale from white, readable for the colou
 
 def heat(values: np.ndarray) -> Image.Image:
     """Values on the grid as shades of one colour, from the smallest to the largest."""
-    share = ((values - values.min()) / max(float(np.ptp(values)), 1e-9))[..., None]
-    return Image.fromarray((255 - share * (255 - DARK)).round().astype(np.uint8))
+    part = ((values - values.min()) / max(float(np.ptp(values)), 1e-9))[..., None]
+    return Image.fromarray((255 - part * (255 - DARK)).round().astype(np.uint8))
 
 
-def named(logits: torch.Tensor) -> Image.Image:
+def predicted(logits: torch.Tensor) -> Image.Image:
     """Every patch in its class's colour."""
     labels = logits.argmax(dim=0).numpy()
     return Image.fromarray(palette(len(PATTERNS) + len(BACKGROUNDS), False)[labels].astype(np.uint8))
@@ -42,55 +41,53 @@ def named(logits: torch.Tensor) -> Image.Image:
 
 @torch.inference_mode()
 def panels() -> list[tuple[str, Image.Image]]:
-    """Titles and pictures."""
+    """Titles and images."""
     scene = draw_scene(np.random.default_rng((7, SCENE)), SIDE, (2, 3), HELD_OUT)
     segmenter = Segmenter.load("mini", host="clearclip", feedback="none", device="cpu")
-    feedback = CalibratedFeedback()
     text = segmenter.embed(Vocabulary([*PATTERNS, *BACKGROUNDS]))
-    side = segmenter.settings.short_side
-    reading = segmenter.open_pixels([resized(read_picture(scene.picture), (side, side))])[0].reading
-    height, width = reading.grid
+    ((_, window),) = segmenter.encode(scene.picture).windows
+    height, width = window.grid
     y, x = np.argwhere(scene.labels == 1).mean(axis=0) / SIDE * (height, width)
     patch = int(y) * width + int(x)
 
     seen: dict[str, np.ndarray] = {}
 
     class Watched(CalibratedFeedback):
-        """The same, remembering what it saw."""
+        """The same, which keeps what it computed."""
 
-        def refine(self, last: LastAttention, isolated: torch.Tensor) -> torch.Tensor:
-            weights = self.correspondence(last, isolated)(slice(None))[0]
+        def ensemble(self, host: HostAttention, isolated: torch.Tensor) -> torch.Tensor:
+            weights = self.affinity(host, isolated)(slice(None))[0]
             direction = torch.nn.functional.normalize(isolated[0].softmax(dim=-1), dim=-1)
             bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)[0]
             alike = (distances(isolated)[0] / -bandwidth).exp()
-            attention = last.among_patches()
+            attention = host.among_patches()
             assert attention is not None
             seen["host"] = attention[0, patch].numpy()
             seen["alike"] = alike[patch].numpy()
             seen["F"] = weights[patch].numpy()
-            seen["trust"] = (weights * (direction @ direction.T)).sum(dim=-1).numpy()
-            return super().refine(last, isolated)
+            seen["agreement"] = (weights * (direction @ direction.T)).sum(dim=-1).numpy()
+            return super().ensemble(host, isolated)
 
-    before, after = reading.logits(text, None)[0], reading.logits(text, Watched())[0]
-    assert torch.equal(after, reading.logits(text, feedback)[0])
-    picture = Image.fromarray(scene.picture).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
+    before, after = window.logits(text, None), window.logits(text, Watched())
+    assert torch.equal(after, window.logits(text, CalibratedFeedback()))
+    image = Image.fromarray(scene.picture).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
     top, left = int(y) * PANEL / height, int(x) * PANEL / width
     frame = (left, top, left + PANEL / width, top + PANEL / height)
-    ImageDraw.Draw(picture).rectangle(frame, outline="black", width=3)
+    ImageDraw.Draw(image).rectangle(frame, outline="black", width=3)
     grid = {name: heat(values.reshape(height, width)) for name, values in seen.items()}
     return [
-        ("a scene, and one patch", picture),
-        ("A: what the host reads it with", grid["host"]),
+        ("a scene, and one patch", image),
+        ("A: what the host attends to", grid["host"]),
         ("alike in evidence", grid["alike"]),
-        ("F: attended, alike, of one name", grid["F"]),
-        ("named by the first reading", named(before)),
-        ("trust in F (white: the least)", grid["trust"]),
-        ("named by the second reading", named(after)),
-        ("the truth", truth(scene.labels, scene.background, [thing.pattern for thing in scene.things])),
+        ("F: attended, alike, same class", grid["F"]),
+        ("predictions of the host", predicted(before)),
+        ("agreement within F (white: least)", grid["agreement"]),
+        ("predictions with feedback", predicted(after)),
+        ("the target", target(scene.labels, scene.background, [thing.pattern for thing in scene.things])),
     ]
 
 
-def truth(labels: np.ndarray, background: str, patterns: list[str]) -> Image.Image:
+def target(labels: np.ndarray, background: str, patterns: list[str]) -> Image.Image:
     names = [*PATTERNS, *BACKGROUNDS]
     classes = np.array([names.index(name) for name in (background, *patterns)])
     return Image.fromarray(palette(len(names), False)[classes[labels]].astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Segment photographs of PASCAL VOC by name, without and with feedback, and lay them out on one sheet.
+"""Segment photographs of PASCAL VOC without and with feedback, and lay them out on one sheet.
 
     python examples/photographs.py FOLDER [--out photographs]
 
@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from feedseg.io.palette import palette
+from feedseg.io.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
 from PIL import Image, ImageOps
 from rich.console import Console
 
 from feedseg import FeedsegError, Segmentation, Segmenter, Vocabulary
-from feedseg.apps.cli.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
-from feedseg.io.overlay import palette
 
 # What the tower was aligned with; walls and grass it does not know, so background is what is uncertain.
 VOC = Vocabulary(
@@ -26,26 +26,26 @@ VOC = Vocabulary(
 )
 PHOTOGRAPHS = ("2007_004537", "2007_001149", "2007_007878", "2007_002611", "2007_006317", "2007_009295")
 SIZE = (420, 315)  # width and height that photographs are fitted into
-MENTIONED = 0.01  # a class is listed from this part of the photograph on
+LISTED = 0.01  # a class is listed from this fraction of the photograph on
 
 
 def photographs(root: Path, out: Path) -> Sheet:
     """The sheet; the results with feedback are saved."""
-    refined = Segmenter.load(root)
-    plain = Segmenter.load(refined.model, feedback=False)
+    segmenter = Segmenter.load(root)
     rows = []
     for name in PHOTOGRAPHS:
         photograph = root / f"VOC2012/JPEGImages/{name}.jpg"
-        results = plain(photograph, VOC), refined(photograph, VOC)
+        encoded = segmenter.encode(photograph)
+        results = encoded.segment(VOC, feedback="none"), encoded.segment(VOC)
         results[1].save(out)
-        rows.append([fitted(Image.fromarray(results[0].picture), [Entry(name)]), *map(drawn, results)])
+        rows.append([fitted(Image.fromarray(results[0].image), [Entry(name)]), *map(drawn, results)])
     return Sheet(
-        title="Photographs of PASCAL VOC, segmented by name",
-        text=[f"{len(VOC.classes)} words; host {refined.reader.host.name}. Pale is what no word fits."],
+        title="Photographs of PASCAL VOC",
+        text=[f"{len(VOC.classes)} words; host {segmenter.encoder.host.name}. Pale is what no word fits."],
         legend=(),
-        columns=[("photograph", ""), ("without feedback", "share in percent"), ("with feedback", "share in percent")],
+        columns=[("photograph", ""), ("without feedback", "area in percent"), ("with feedback", "area in percent")],
         rows=rows,
-        footnote=f"Classes on at least {MENTIONED:.0%} of the photograph are listed.",
+        footnote=f"Classes on at least {LISTED:.0%} of the photograph are listed.",
     )
 
 
@@ -53,17 +53,17 @@ def drawn(result: Segmentation) -> Panel:
     """A result under its classes' colours, and what there is of them."""
     colours = palette(len(result.names), result.background)
     notes = []
-    for label, (name, share) in enumerate(result.shares.items()):
+    for label, (name, fraction) in enumerate(result.area_fractions.items()):
         red, green, blue = colours[label].tolist()
         swatch: Colour = (red, green, blue) if label else GREY
-        if share >= MENTIONED:
-            notes.append(Entry(f"{name} {100 * share:.0f}", swatch))
-    return fitted(tinted(result.picture, result.labels, colours), notes)
+        if fraction >= LISTED:
+            notes.append(Entry(f"{name} {100 * fraction:.0f}", swatch))
+    return fitted(tinted(result.image, result.labels, colours), notes)
 
 
-def fitted(picture: Image.Image, notes: list[Entry]) -> Panel:
-    """A picture in a panel of the sheet's size."""
-    return Panel(ImageOps.pad(picture, SIZE, Image.Resampling.LANCZOS, color="white"), [notes])
+def fitted(image: Image.Image, notes: list[Entry]) -> Panel:
+    """An image in a panel of the sheet's size."""
+    return Panel(ImageOps.pad(image, SIZE, Image.Resampling.LANCZOS, color="white"), [notes])
 
 
 def main() -> None:

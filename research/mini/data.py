@@ -1,6 +1,6 @@
-"""Batches of pictures and captions, cut from a pool of scenes that is drawn once.
+"""Batches of images and captions, cut from a pool of scenes that is drawn once.
 
-Drawing costs as much as training on a picture does; cutting a new piece from a drawn scene, mirrored half of the time,
+Drawing costs as much as training on an image does; cutting a new crop from a drawn scene, mirrored half of the time,
 costs next to nothing and is nearly as good. Everything follows from the seeds.
 """
 
@@ -30,7 +30,7 @@ ZOOM = (0.8, 1.2)
 THINGS = 4  # at most, in one scene
 MENTIONS = THINGS
 CHUNK = 500
-CLEAR = {24: 0.1, 32: 0.1, 48: 0.06, 64: 0.03, 96: 0.015}  # side of a piece: what share of it a caption may speak of
+CLEAR = {24: 0.1, 32: 0.1, 48: 0.06, 64: 0.03, 96: 0.015}  # side of a crop: what fraction of it a caption may mention
 OPEN, UNUSED = -1, -2  # what a mention leaves open; a place for a mention that a caption does not use
 VOCABULARIES = (COLOURS, PATTERNS, SHAPES)
 TEMPLATES = default_templates()
@@ -40,7 +40,7 @@ TEMPLATES = default_templates()
 class Pool:
     """N scenes as arrays."""
 
-    pictures: np.ndarray  # (N, 96, 96, 3), uint8
+    images: np.ndarray  # (N, 96, 96, 3), uint8
     labels: np.ndarray  # (N, 96, 96), uint8
     things: np.ndarray  # (N, THINGS, 3), int8: colour, pattern, shape; UNUSED where there is none
     backgrounds: np.ndarray  # (N,), int8
@@ -48,11 +48,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures, the captions of each, and which caption is true or false of which picture."""
+    """B images, the captions of each, and which caption is true or false of which image."""
 
-    pictures: np.ndarray  # (B, side, side, 3), uint8
+    images: np.ndarray  # (B, side, side, 3), uint8
     texts: list[str]
-    true: np.ndarray  # (B captions, B pictures), bool
+    true: np.ndarray  # (B captions, B images), bool
     false: np.ndarray  # the same; what is hardly visible is neither
 
 
@@ -85,20 +85,22 @@ def _words(thing: Thing) -> tuple[str, str, str]:
 
 
 def make_batch(pool: Pool, step: int, size: int, side: int, seed: int) -> Batch:
-    """The batch of a training step: square pieces of the pool's scenes, `side` pixels wide, and a caption of each."""
+    """The batch of a training step: square crops of the pool's scenes, `side` pixels wide, and a caption of each."""
     rng = np.random.default_rng((2, seed, step))
-    chosen = rng.integers(len(pool.pictures), size=size)
-    pictures = np.empty((size, side, side, 3), np.uint8)
+    chosen = rng.integers(len(pool.images), size=size)
+    images = np.empty((size, side, side, 3), np.uint8)
     labels = np.empty((size, side, side), np.uint8)
     for row, index in enumerate(chosen):
         top, left = _place(pool.labels[index], side, rng)
         step_x = 1 if rng.random() < 0.5 else -1
-        piece = (slice(top, top + side), slice(left, left + side))
-        pictures[row] = pool.pictures[index][piece][:, ::step_x]
-        labels[row] = pool.labels[index][piece][:, ::step_x]
+        crop = (slice(top, top + side), slice(left, left + side))
+        images[row] = pool.images[index][crop][:, ::step_x]
+        labels[row] = pool.labels[index][crop][:, ::step_x]
     numbers = np.arange(THINGS + 1, dtype=np.uint8)[:, None, None]
-    shares = (labels[:, None] == numbers).mean(axis=(2, 3), dtype=np.float32)  # (B, 1 + THINGS), the background first
-    clear, hinted = shares > CLEAR[side], shares > 0.004
+    fractions = (labels[:, None] == numbers).mean(
+        axis=(2, 3), dtype=np.float32
+    )  # (B, 1 + THINGS), the background first
+    clear, hinted = fractions > CLEAR[side], fractions > 0.004
     captions = []
     for index, seen in zip(chosen, clear, strict=True):
         visible = [_thing(pool.things[index, number]) for number in np.flatnonzero(seen[1:])]
@@ -106,11 +108,11 @@ def make_batch(pool: Pool, step: int, size: int, side: int, seed: int) -> Batch:
         captions.append(caption(visible, background, rng, full=side == SIDE and rng.random() < 0.5))
     true = fitting(captions, pool.things[chosen], pool.backgrounds[chosen], clear)
     hint = fitting(captions, pool.things[chosen], pool.backgrounds[chosen], hinted)
-    return Batch(pictures, [_wrapped(one, rng) for one in captions], true, ~hint)
+    return Batch(images, [_wrapped(one, rng) for one in captions], true, ~hint)
 
 
 def _place(labels: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Top and left of a square piece: of six at random often the one that things fill most."""
+    """Top and left of a square crop: of six at random often the one that things fill most."""
     places = [(int(top), int(left)) for top, left in rng.integers(SIDE - side + 1, size=(6, 2))]
     if side == SIDE or rng.random() < 0.25:
         return places[0]

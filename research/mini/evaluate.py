@@ -20,12 +20,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 from transformers import AutoTokenizer, CLIPModel
 
-from feedseg import FeedbackAttention, Segmenter, Settings, Vocabulary
-from feedseg.evaluation.metrics.bootstrap import Interval, PictureAreas, gain_interval, iou_interval
+from feedseg import Segmenter, Settings, Vocabulary
+from feedseg.evaluation.metrics.bootstrap import ImageAreas, Interval, gain_interval, iou_interval
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, COLOURS, COMBINATIONS, HELD_OUT, PATTERNS, TRAINED, Scene, draw_scene
 from feedseg.vision.feedback.controls import HostTwice
-from feedseg.vision.model import open_model
 
 REPORTED, SINGLE, RETRIEVAL = 11, 13, 14  # seeds of the splits
 SIZE = 192  # pixels of the scenes that are segmented
@@ -38,7 +37,7 @@ HOSTS: tuple[tuple[str, Any], ...] = (
     ("proxyclip", "self"),
     ("proxyclip", "statistics"),
 )
-COMPARED: dict[str, Any] = {"without": None, "feedback": FeedbackAttention(), "control": HostTwice()}
+COMPARED: dict[str, Any] = {"without": "none", "feedback": "paper", "control": HostTwice()}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Task:
     vocabulary: Vocabulary
     attribute: str  # of a thing: "colour", "pattern" or "name"
 
-    def truth(self, scene: Scene) -> np.ndarray:
+    def target(self, scene: Scene) -> np.ndarray:
         """(height, width), int64: the classes of `vocabulary`."""
         words = (scene.background, *(getattr(thing, self.attribute) for thing in scene.things))
         return np.array([self.vocabulary.names.index(word) for word in words])[scene.labels]
@@ -62,12 +61,12 @@ TASKS = (
 )
 
 
-def statistics(pictures: Tensor) -> Tensor:
+def statistics(images: Tensor) -> Tensor:
     """Colour, its spread and its edges in every cell of 8 px: (B, 3, h, w) to (B, 9, h/8, w/8); nothing is learnt."""
-    mean = avg_pool2d(pictures, 8)
-    spread = (avg_pool2d(pictures**2, 8) - mean**2).clamp(min=0).sqrt()
-    across = pictures.diff(dim=-1, prepend=pictures[..., :1])
-    along = pictures.diff(dim=-2, prepend=pictures[..., :1, :])
+    mean = avg_pool2d(images, 8)
+    spread = (avg_pool2d(images**2, 8) - mean**2).clamp(min=0).sqrt()
+    across = images.diff(dim=-1, prepend=images[..., :1])
+    along = images.diff(dim=-2, prepend=images[..., :1, :])
     edges = avg_pool2d(across.abs() + along.abs(), 8)
     features = torch.cat((mean, spread, edges), dim=1)
     features = features - features.mean(dim=(2, 3), keepdim=True)
@@ -84,32 +83,32 @@ def interval(values: np.ndarray, repeats: int = 1000) -> tuple[float, float, flo
 
 @torch.inference_mode()
 def embed_scenes(folder: Path, scenes: Sequence[Scene]) -> Tensor:
-    """Unit embeddings of whole pictures, (n, E), by transformers' own forward pass."""
+    """Unit embeddings of whole images, (n, E), by transformers' own forward pass."""
     clip = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
     tokens = AutoTokenizer.from_pretrained(folder)(["a photo of a thing."], return_tensors="pt")
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     parts = []
     for start in range(0, len(scenes), 100):
         stack = np.stack([scene.picture for scene in scenes[start : start + 100]])
-        pictures = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
-        parts.append(clip(input_ids=tokens["input_ids"], pixel_values=pictures).image_embeds)
+        images = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        parts.append(clip(input_ids=tokens["input_ids"], pixel_values=images).image_embeds)
     return normalize(torch.cat(parts), dim=-1)
 
 
 def naming(folder: Path, text: Any, each: int) -> dict[str, Any]:
-    """How often the right one of all 80 combinations is named, for pictures of a single thing, with 80 templates."""
+    """How often the right one of all 80 combinations is predicted, for images of a single object, with 80 templates."""
     pairs = [pair for pair in COMBINATIONS for _ in range(each)]
     rng = np.random.default_rng(SINGLE)
     scenes = [draw_scene(rng, SIDE, (1, 1), [pair], 1.2) for pair in pairs]
     seen = np.array([scene.things[0].visible > 0.05 for scene in scenes])
     words = text.embed([" ".join(pair) for pair in COMBINATIONS], None)
-    named = (embed_scenes(folder, scenes) @ words.T).argmax(dim=1).numpy()
-    true = np.repeat(np.arange(len(COMBINATIONS)), each)
+    pred = (embed_scenes(folder, scenes) @ words.T).argmax(dim=1).numpy()
+    target = np.repeat(np.arange(len(COMBINATIONS)), each)
     held_out = np.array([pair in HELD_OUT for pair in pairs])
-    colour, pattern = named // len(PATTERNS) == true // len(PATTERNS), named % len(PATTERNS) == true % len(PATTERNS)
-    result: dict[str, Any] = {"pictures": int(seen.sum())}
+    colour, pattern = pred // len(PATTERNS) == target // len(PATTERNS), pred % len(PATTERNS) == target % len(PATTERNS)
+    result: dict[str, Any] = {"images": int(seen.sum())}
     for name, subset in (("trained", ~held_out & seen), ("held out", held_out & seen)):
-        for what, right in (("both", named == true), ("colour", colour), ("pattern", pattern)):
+        for what, right in (("both", pred == target), ("colour", colour), ("pattern", pattern)):
             result[f"{name}, {what}"] = interval(right[subset].astype(np.float64))
     return result
 
@@ -128,12 +127,12 @@ def retrieval(folder: Path, text: Any, count: int) -> dict[str, Any]:
     return result
 
 
-def ceiling(scene: Scene, truth: np.ndarray, classes: int, grid: int) -> np.ndarray:
-    """Confusion matrix of labels that know each patch's share of every class and nothing finer."""
-    shares = torch.stack([torch.from_numpy(truth == label).float() for label in range(classes)])[None]
-    coarse = interpolate(shares, size=(grid, grid), mode="area")
-    labels = interpolate(coarse, size=truth.shape, mode="bilinear", align_corners=False)[0].argmax(dim=0)
-    return confusion_matrix(truth, labels.numpy(), classes)
+def ceiling(target: np.ndarray, classes: int, grid: int) -> np.ndarray:
+    """Confusion matrix of labels that know each patch's area fraction of every class and nothing finer."""
+    areas = torch.stack([torch.from_numpy(target == label).float() for label in range(classes)])[None]
+    coarse = interpolate(areas, size=(grid, grid), mode="area")
+    labels = interpolate(coarse, size=target.shape, mode="bilinear", align_corners=False)[0].argmax(dim=0)
+    return confusion_matrix(target, labels.numpy(), classes)
 
 
 def draw_split(split: int, count: int) -> list[Scene]:
@@ -151,18 +150,17 @@ def load_host(folder: Path, host: str, proxy: Any, short_side: int) -> Segmenter
 @torch.inference_mode()
 def measure(
     segmenter: Segmenter, scenes: Sequence[Scene], feedbacks: Mapping[str, Any], tasks: Sequence[Task]
-) -> dict[tuple[str, str], PictureAreas]:
+) -> dict[tuple[str, str], ImageAreas]:
     """For every task's and feedback's name the areas of all scenes."""
     found: dict[tuple[str, str], list[np.ndarray]] = {(task.name, name): [] for task in tasks for name in feedbacks}
     for scene in scenes:
-        opened = segmenter.open(scene.picture)
+        encoded = segmenter.encode(scene.picture)
         for task in tasks:
-            truth, classes = task.truth(scene), len(task.vocabulary.names)
+            target, classes = task.target(scene), len(task.vocabulary.names)
             for name, feedback in feedbacks.items():
-                segmenter.feedback = feedback
-                labels = opened.segment(task.vocabulary).labels
-                found[task.name, name].append(confusion_matrix(truth, labels, classes))
-    return {key: PictureAreas.of(np.stack(confusions)) for key, confusions in found.items()}
+                pred = encoded.segment(task.vocabulary, feedback=feedback).labels
+                found[task.name, name].append(confusion_matrix(target, pred, classes))
+    return {key: ImageAreas.of(np.stack(confusions)) for key, confusions in found.items()}
 
 
 def percent(value: Interval) -> tuple[float, float, float]:
@@ -175,8 +173,8 @@ def segmentation(folder: Path, count: int, short_side: int, tasks: Sequence[Task
     scenes = draw_split(REPORTED, count)
     result: dict[str, Any] = {"scenes": count, "short side": short_side}
     for task in tasks:
-        ideal = [ceiling(scene, task.truth(scene), len(task.vocabulary.names), short_side // 8) for scene in scenes]
-        result[task.name] = {"ceiling": percent(iou_interval(PictureAreas.of(np.stack(ideal))))}
+        ideal = [ceiling(task.target(scene), len(task.vocabulary.names), short_side // 8) for scene in scenes]
+        result[task.name] = {"ceiling": percent(iou_interval(ImageAreas.of(np.stack(ideal))))}
     for host, proxy in HOSTS:
         found = measure(load_host(folder, host, proxy, short_side), scenes, COMPARED, tasks)
         for task in tasks:
@@ -194,14 +192,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, help="JSON file for the figures; they are printed in any case")
-    parser.add_argument("--each", type=int, default=20, help="pictures of every combination for naming")
+    parser.add_argument("--each", type=int, default=20, help="images of every combination for naming")
     parser.add_argument("--scenes", type=int, default=500, help="to segment; 0 to leave it out")
     parser.add_argument("--short-side", type=int, default=112)
     parser.add_argument("--tasks", nargs="+", choices=[task.name for task in TASKS], help="to segment; all of them")
     options = parser.parse_args()
     tasks = [task for task in TASKS if not options.tasks or task.name in options.tasks]
     torch.set_num_threads(1)  # more of them mostly wait for each other in so small a model
-    text = open_model(options.folder).text
+    text = Segmenter.load(options.folder, host="maskclip", device="cpu").model.text
     figures: dict[str, Any] = {
         "naming": naming(options.folder, text, options.each),
         "retrieval among 200": retrieval(options.folder, text, 200),

@@ -93,32 +93,32 @@ def make_model(width: int, layers: int, seed: int) -> CLIPModel:
 
 
 @torch.no_grad()
-def whiten_patches(clip: CLIPModel, pictures: Tensor, floor: float = 0.01) -> None:
-    """Start the patch embedding as the whitened principal components of the patches of pictures (B, 3, side, side).
+def whiten_patches(clip: CLIPModel, images: Tensor, floor: float = 0.01) -> None:
+    """Start the patch embedding as the whitened principal components of the patches of images (B, 3, side, side).
 
     Otherwise a patch's mean colour drowns its details, and patterns are learnt late. `floor` is added to the variances,
     so that grain is not magnified.
     """
     embedding = clip.vision_model.embeddings.patch_embedding
-    patches = unfold(pictures, PATCH, stride=PATCH).transpose(1, 2).flatten(0, 1)
+    patches = unfold(images, PATCH, stride=PATCH).transpose(1, 2).flatten(0, 1)
     variances, components = torch.linalg.eigh(torch.cov(patches.double().T))
     strongest = slice(-embedding.out_channels, None)
     filters = components[:, strongest] / (variances[strongest] + floor).sqrt()
     embedding.weight.copy_(filters.T.unflatten(1, (3, PATCH, PATCH)))
 
 
-def embed_pictures(clip: CLIPModel, pictures: Tensor, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
-    """Unit embeddings of normalised pictures (B, 3, side, side), read in two ways: two of (B, E).
+def embed_images(clip: CLIPModel, images: Tensor, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
+    """Unit embeddings of normalised images (B, 3, side, side), computed in two ways: two of (B, E).
 
     The first is the model's own. The second leaves out the last block's residual and feed-forward, as hosts do: what
-    its attention alone gathers. `top` and `left` say where in the grid of positions the picture's first patch lies.
+    its attention alone gathers. `top` and `left` say where in the grid of positions the image's first patch lies.
     """
     vision = clip.vision_model
-    patches = vision.embeddings.patch_embedding(pictures)
+    patches = vision.embeddings.patch_embedding(images)
     rows, columns = patches.shape[-2:]
     table = vision.embeddings.position_embedding.weight
     square = table[1:].unflatten(0, (SIDE // PATCH, SIDE // PATCH))[top : top + rows, left : left + columns]
-    class_token = (vision.embeddings.class_embedding + table[0]).expand(len(pictures), 1, -1)
+    class_token = (vision.embeddings.class_embedding + table[0]).expand(len(images), 1, -1)
     tokens = torch.cat((class_token, patches.flatten(2).transpose(1, 2) + square.flatten(0, 1)), dim=1)
     tokens = vision.pre_layrnorm(tokens)
     for layer in vision.encoder.layers[:-1]:

@@ -15,8 +15,8 @@ from typing import Any
 Figures = dict[str, Any]
 
 
-def share(value: Sequence[float]) -> str:
-    """A share with its interval."""
+def fraction(value: Sequence[float]) -> str:
+    """A fraction with its interval."""
     return f"{value[0]:.3f} ({value[1]:.3f}–{value[2]:.3f})"
 
 
@@ -37,16 +37,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def naming(figures: Figures) -> str:
-    kinds = ("both", "colour", "pattern")
+    columns = ("both", "colour", "pattern")
     found = figures["naming"]
-    rows = [[name, *(share(found[f"{name}, {kind}"]) for kind in kinds)] for name in ("trained", "held out")]
-    return f"{found['pictures']} pictures\n\n" + table(("combinations", "both right", *kinds[1:]), rows)
+    rows = [[name, *(fraction(found[f"{name}, {column}"]) for column in columns)] for name in ("trained", "held out")]
+    return f"{found['images']} images\n\n" + table(("combinations", "both right", *columns[1:]), rows)
 
 
 def retrieval(figures: Figures) -> str:
     ways = ("scene by caption", "caption by scene")
     found = figures["retrieval among 200"]
-    rows = [[name, *(share(found[f"{name}, {way}"]) for way in ways)] for name in ("trained", "held out")]
+    rows = [[name, *(fraction(found[f"{name}, {way}"]) for way in ways)] for name in ("trained", "held out")]
     return table(("combinations", *ways), rows)
 
 
@@ -77,9 +77,9 @@ def seeds(runs: Sequence[Figures]) -> str:
         rows.append([name, *(cell(run) for run in runs)])
 
     for name in ("trained", "held out"):
-        add(f"naming, {name}", lambda run, name=name: share(run["naming"][f"{name}, both"]))
+        add(f"naming, {name}", lambda run, name=name: fraction(run["naming"][f"{name}, both"]))
     for way in ("scene by caption", "caption by scene"):
-        add(f"R@1, {way}", lambda run, way=way: share(run["retrieval among 200"][f"trained, {way}"]))
+        add(f"R@1, {way}", lambda run, way=way: fraction(run["retrieval among 200"][f"trained, {way}"]))
     for host in runs[0]["segmentation"]["patterns"]:
         if host != "ceiling":
             add(f"{host}: mIoU without; gain", lambda run, host=host: _brief(run["segmentation"]["patterns"][host]))

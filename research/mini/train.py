@@ -23,7 +23,7 @@ from research.mini.model import (
     SIDE,
     STD,
     UNKNOWN,
-    embed_pictures,
+    embed_images,
     embed_texts,
     make_model,
     save_model,
@@ -38,7 +38,7 @@ from transformers import CLIPModel
 BATCH = 128
 WARM_UP = 100  # steps
 COOL_DOWN = 0.35  # of the steps
-# side of the pieces in pixels, until which share of the steps
+# side of the crops in pixels, until which fraction of the steps
 SIDES = ((24, 0.5), (32, 0.72), (48, 0.86), (64, 0.92), (96, 1.0))
 FORGOTTEN = 0.1  # of the words without a meaning of their own, so that unknown words do no harm
 
@@ -50,7 +50,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pool = draw_pool(options.pool, options.out / "pool.npz", options.threads)
     clip = make_model(options.width, options.layers, options.seed)
-    whiten_patches(clip, normalised(pool.pictures[:200]))
+    whiten_patches(clip, normalised(pool.images[:200]))
     clip.to(device)  # type: ignore[arg-type]
     optimiser = torch.optim.AdamW(parameter_groups(clip), lr=options.rate, betas=(0.9, 0.98))
     checkpoint, log = options.out / "checkpoint.pt", options.out / "log.jsonl"
@@ -64,7 +64,7 @@ def main() -> None:
     while step < options.steps:
         for group in optimiser.param_groups:
             group["lr"] = options.rate * schedule(step, options.steps)
-        side = next(side for side, share in SIDES if step < share * options.steps)
+        side = next(side for side, until in SIDES if step < until * options.steps)
         batch = make_batch(pool, step, BATCH, side, options.seed)
         loss = train_step(clip, optimiser, batch, np.random.default_rng((3, options.seed, step)), device)
         losses.append(loss)
@@ -102,14 +102,14 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def normalised(pictures: np.ndarray, gains: Tensor | float = 1.0) -> Tensor:
+def normalised(images: np.ndarray, gains: Tensor | float = 1.0) -> Tensor:
     """Pictures (B, side, side, 3), uint8, as the model takes them: (B, 3, side, side)."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255 * gains - mean) / std
+    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 * gains - mean) / std
 
 
 def schedule(step: int, steps: int) -> float:
-    """The share of the highest learning rate: a linear rise, a plateau, a linear fall."""
+    """The fraction of the highest learning rate: a linear rise, a plateau, a linear fall."""
     return min(1.0, (step + 1) / WARM_UP, (steps - step) / (COOL_DOWN * steps))
 
 
@@ -131,18 +131,18 @@ def train_step(
     device: torch.device,
 ) -> float:
     """One step of the optimiser; the loss before it."""
-    gains = torch.from_numpy(rng.uniform(0.92, 1.08, (len(batch.pictures), 3, 1, 1)).astype(np.float32))
-    pictures = normalised(batch.pictures, gains).to(device)
-    free = (SIDE - pictures.shape[-1]) // PATCH + 1
+    gains = torch.from_numpy(rng.uniform(0.92, 1.08, (len(batch.images), 3, 1, 1)).astype(np.float32))
+    images = normalised(batch.images, gains).to(device)
+    free = (SIDE - images.shape[-1]) // PATCH + 1
     top, left = (int(place) for place in rng.integers(free, size=2))
     halves = [[tensor.to(device) for tensor in half] for half in tokenised(batch.texts, rng)]
     true, false = (torch.from_numpy(pairs[by_length(batch.texts)]).to(device) for pairs in (batch.true, batch.false))
     with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-        readings = embed_pictures(clip, pictures, top, left)
+        embeddings = embed_images(clip, images, top, left)
         texts = torch.cat([embed_texts(clip, tokens, mask) for tokens, mask in halves])
     scale = clip.logit_scale.exp().clamp(max=50)
     loss = torch.stack(
-        [contrast(scale * texts.float() @ pictures.float().T, true, false) for pictures in readings]
+        [contrast(scale * texts.float() @ images.float().T, true, false) for images in embeddings]
     ).mean()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -152,10 +152,10 @@ def train_step(
 
 
 def contrast(logits: Tensor, true: Tensor, false: Tensor) -> Tensor:
-    """Each true pair of caption and picture against the false ones of its caption, and against those of its picture.
+    """Each true pair of caption and image against the false ones of its caption, and against those of its image.
 
     Args:
-        logits: (captions, pictures).
+        logits: (captions, images).
         true, false: which pairs are; those that are neither do not count.
     """
     return (_one_way(logits, true, false) + _one_way(logits.T, true.T, false.T)) / 2

@@ -1,4 +1,4 @@
-"""The benchmark program runs, counts rightly, and docs/performance.md says what its committed figures say."""
+"""The benchmark programs run, count rightly, and the pages on performance say what their committed figures say."""
 
 import importlib
 import json
@@ -29,29 +29,36 @@ def committed(module):
     return json.loads(module("bench").RESULTS.read_text(encoding="utf-8"))
 
 
-def test_the_page_is_made_from_the_committed_figures(module, committed):
+@pytest.fixture(scope="module")
+def pages(module):
+    """The text of every page that bench.py writes tables into."""
+    return [page.read_text(encoding="utf-8") for page in module("bench").PAGES]
+
+
+def test_the_pages_are_made_from_the_committed_figures(module, committed, pages):
     bench = module("bench")
-    page = bench.PAGE.read_text(encoding="utf-8")
-    assert module("page").rendered(page, bench.sections(committed)) == page
+    for page in pages:
+        assert module("page").rendered(page, bench.sections(committed)) == page
     assert bench.PLOT.read_text(encoding="utf-8") == module("growth").growth_chart(committed["parts"]["growth"])
 
 
-def test_every_part_is_committed_and_on_the_page(module, committed):
+def test_every_part_is_committed_and_on_one_page(module, committed, pages):
     bench = module("bench")
-    page = bench.PAGE.read_text(encoding="utf-8")
     assert list(committed["parts"]) == list(bench.PARTS)
-    assert set(module("page").names(page)) == {"ratios", "machine", *bench.PARTS}
+    assert sorted(name for page in pages for name in module("page").names(page)) == sorted(
+        ["ratios", "machine", *bench.PARTS]
+    )
 
 
-def test_ratios_on_the_page_are_the_figures(module, committed):
-    page = module("bench").PAGE.read_text(encoding="utf-8")
-    shared = committed["parts"]["direct"]["kinds"]["shared"]
+def test_ratios_on_the_pages_are_the_figures(committed, pages):
+    text = "\n".join(pages)
+    shared = committed["parts"]["direct"]["attentions"]["shared"]
     faster = shared["direct"]["seconds"]["median"] / shared["feedseg"]["seconds"]["median"]
-    assert f"| shared | ratio | {faster:.1f} | {shared['direct']['bytes'] / shared['feedseg']['bytes']:.1f} |" in page
-    dino = committed["parts"]["share"]["DINO ViT-B/8"]
+    assert f"| shared | ratio | {faster:.1f} | {shared['direct']['bytes'] / shared['feedseg']['bytes']:.1f} |" in text
+    dino = committed["parts"]["added"]["DINO ViT-B/8"]
     adds = 100 * dino["feedback"]["20 words"]["median"] / dino["window"]["median"]
     reached = "yes" if adds <= 10 else "no"
-    assert f"| feedback adds to a window with DINO ViT-B/8, 20 words | {adds:.3g} % | ≤ 10 | {reached} |" in page
+    assert f"| feedback adds to a window with DINO ViT-B/8, 20 words | {adds:.3g} % | ≤ 10 | {reached} |" in text
 
 
 def test_the_whole_program_runs(module, tmp_path):
@@ -66,6 +73,29 @@ def test_the_whole_program_runs(module, tmp_path):
         assert section.startswith("#"), name
         assert "nan" not in section, name
     ET.fromstring(module("growth").growth_chart(content["parts"]["growth"]))
+
+
+def test_two_checkouts_are_timed_in_turn(tmp_path):
+    """Here the same one twice, so that all labels are equal."""
+    file = tmp_path / "figures.json"
+    sizes = ("--tiny", "--repeats", "2", "--processes", "1", "--feedback", "paper")
+    command = [sys.executable, FOLDER / "against.py", ROOT / "src", ROOT / "src", *sizes, "--json", file]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert list(found) == ["window, paper", "mini, paper"]
+    for of in found.values():
+        assert of["equal"] == 1
+        assert [len(peaks) for peaks in of["bytes"]] == [1, 1]
+        assert all(old > 0 and new > 0 for pairs in of["seconds"].values() for old, new in pairs)
+
+
+def test_a_checkout_that_is_not_the_one_asked_for_is_refused(tmp_path):
+    """The worker says so if another feedseg than the one of its folder is imported."""
+    command = [sys.executable, FOLDER / "against_worker.py", tmp_path, tmp_path]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "feedseg was imported from" in ended.stderr
 
 
 @pytest.mark.parametrize("heads", [0, 12])
@@ -84,8 +114,9 @@ def test_what_is_timed_is_the_method(module, heads):
 
 
 def test_operations_are_those_of_a_transformer(module):
-    tower = module("random_models").random_tower(tiny=True)
-    counted = module("window").operations(lambda: tower.open(torch.rand(1, 3, 48, 64)))
+    tower = module("random_models").random_segmenter(host="clip", tiny=True).model.tower
+    with torch.inference_mode():
+        counted = module("window").operations(lambda: tower.encode(torch.rand(1, 3, 48, 64)))
     patches, width, hidden, blocks = 12, 32, 64, 1  # two blocks, the last of which is not run
     tokens = patches + 1
     of_block = 2 * tokens * width * (4 * width + 2 * hidden) + 4 * tokens**2 * width

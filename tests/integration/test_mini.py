@@ -1,4 +1,4 @@
-"""The model in the package, through the code path of every other model: it names what is drawn, as well as ever."""
+"""The model in the package, through the code path of every other model: as good on drawn scenes as ever."""
 
 import json
 
@@ -14,8 +14,8 @@ NOISE = 1.0  # points of mIoU that another machine's rounding may cost; see rese
 
 @pytest.mark.parametrize("host", HOSTS.names())
 def test_no_host_has_become_worse(host):
-    for reading, score in mini_guard.measure(host).items():
-        assert score > STORED[host][reading] - NOISE, f"{host}, {reading}: {score}, and it was {STORED[host][reading]}"
+    for name, score in mini_guard.measure(host).items():
+        assert score > STORED[host][name] - NOISE, f"{host}, {name}: {score}, and it was {STORED[host][name]}"
 
 
 def test_the_stored_figures_say_what_the_method_is_about():

@@ -1,6 +1,6 @@
 """The tiny reference vector that the package carries for `feedseg doctor`, computed without the package.
 
-    python tests/built_in_vector.py     # writes src/feedseg/evaluation/vectors/
+    python tests/support/built_in_vector.py     # writes src/feedseg/evaluation/vectors/
 
 The tower is transformers' own; hosts, feedback and windows are written out plainly here and in reference.py.
 """
@@ -33,7 +33,7 @@ class UndecidedError(Exception):
 
 
 class PlainTower:
-    """A CLIP vision tower of transformers whose last block is taken apart by hand, for one picture at a time."""
+    """A CLIP vision tower of transformers whose last block is taken apart by hand, for one image at a time."""
 
     def __init__(self, generator: torch.Generator) -> None:
         config = transformers.CLIPVisionConfig(
@@ -55,10 +55,10 @@ class PlainTower:
         self.vision: Any = self.model.vision_model
         self.last = self.vision.encoder.layers[-1]
 
-    def tokens(self, picture: Tensor) -> Tensor:
+    def tokens(self, image: Tensor) -> Tensor:
         """What enters the last block, (M, D)."""
         embeddings = self.vision.embeddings
-        patches = embeddings.patch_embedding(picture[None])[0]
+        patches = embeddings.patch_embedding(image[None])[0]
         table, native = embeddings.position_embedding.weight, SHAPE["image_size"] // SHAPE["patch"]
         grid = patches.shape[-2:]
         if grid != (native, native):
@@ -85,14 +85,14 @@ class PlainTower:
             out = out + self.last.mlp(self.last.layer_norm2(out))
         return self.model.visual_projection(self.vision.post_layernorm(out))
 
-    def host(self, name: str, picture: Tensor, residual: bool) -> Tensor:
+    def host(self, name: str, image: Tensor, residual: bool) -> Tensor:
         """Joint embeddings of the patches, (N, E)."""
-        tokens = self.tokens(picture)
+        tokens = self.tokens(image)
         query, key, value = (self.projected(which, tokens) for which in "qkv")
         root = value.shape[-1] ** 0.5
         qk, qq, kk = query @ key.mT / root, query @ query.mT / root, key @ key.mT / root
         if name == "naclip":
-            columns = picture.shape[-1] // SHAPE["patch"]
+            columns = image.shape[-1] // SHAPE["patch"]
             for i in range(1, len(tokens)):
                 for j in range(1, len(tokens)):
                     rows_apart = (i - 1) // columns - (j - 1) // columns
@@ -108,10 +108,10 @@ class PlainTower:
         attended = (weights @ value).transpose(0, 1).flatten(1)
         return self.read(attended[1:], tokens[1:] if residual else None)
 
-    def proxyclip(self, picture: Tensor, features: Tensor, text: Tensor, feedback: bool) -> Tensor:
+    def proxyclip(self, image: Tensor, features: Tensor, text: Tensor, feedback: bool) -> Tensor:
         """Joint embeddings on the proxy's grid, (hw, E)."""
-        tokens = self.tokens(picture)
-        grid = (picture.shape[-2] // SHAPE["patch"], picture.shape[-1] // SHAPE["patch"])
+        tokens = self.tokens(image)
+        grid = (image.shape[-2] // SHAPE["patch"], image.shape[-1] // SHAPE["patch"])
         values = self.projected("v", tokens)[:, 1:].mT.unflatten(-1, grid)
         values = interpolate(values, size=features.shape[-2:], mode="bilinear", align_corners=False).flatten(2).mT
         unit = normalize(features.flatten(1).T, dim=-1)
@@ -127,7 +127,7 @@ class PlainTower:
 
 
 def segment(tower: PlainTower, image: Tensor, weight: Tensor, text: Tensor, feedback: bool) -> Tensor:
-    """Stitched cosines of a whole picture: windows of 32 every 16, resized to 50 × 61."""
+    """Stitched cosines of a whole image: windows of 32 every 16, resized to 50 × 61."""
     total, count = torch.zeros(len(text), *image.shape[-2:]).double(), torch.zeros(image.shape[-2:]).double()
 
     def starts(length: int) -> list[int]:

@@ -1,6 +1,6 @@
 """mIoU of the bundled model by every host, without and with feedback, on a small fixed split: what test_mini.py guards.
 
-python tests/mini_guard.py    # writes tests/mini_miou.json anew; do so when the model, the scenes or a host changed
+python tests/support/mini_guard.py    # writes mini_miou.json anew; do so when the model, the scenes or a host changed
 """
 
 import json
@@ -21,14 +21,15 @@ WORDS = Vocabulary([*PATTERNS, *BACKGROUNDS])
 def measure(host: str) -> dict[str, float]:
     """mIoU in percent, without and with feedback."""
     found = {}
-    for name, feedback in (("without", False), ("feedback", True)):
-        segmenter = Segmenter.load("mini", host=host, feedback=feedback, device="cpu")
+    segmenter = Segmenter.load("mini", host=host, device="cpu")
+    for name, feedback in (("without", "none"), ("feedback", "paper")):
         confusion = np.zeros((len(WORDS.names),) * 2, np.int64)
         for index in range(SCENES):
             scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (2, 3))
             of_label = [scene.background, *(thing.pattern for thing in scene.things)]
-            truth = np.array([WORDS.names.index(word) for word in of_label])[scene.labels]
-            confusion += confusion_matrix(truth, segmenter(scene.picture, WORDS).labels, len(WORDS.names))
+            target = np.array([WORDS.names.index(word) for word in of_label])[scene.labels]
+            pred = segmenter(scene.picture, WORDS, feedback=feedback).labels
+            confusion += confusion_matrix(target, pred, len(WORDS.names))
         found[name] = round(100 * mean_iou(confusion), 2)
     return found
 

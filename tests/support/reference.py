@@ -1,4 +1,4 @@
-"""The method written plainly, as the paper says it: the direct N × N × C and N³ formulas, one picture at a time.
+"""The method written plainly, as the paper says it: the direct N × N × C and N³ formulas, one image at a time.
 
 Independent of the package: nothing of it is imported here, nothing is factorised, blocked or shared.
 """
@@ -75,7 +75,7 @@ def refined_embeddings(
     constants: tuple[float, float, float, float],
     margin: float = 1e-4,
 ) -> tuple[Tensor, bool]:
-    """One picture: attention (H, M, M), values (H, M, d), read from (M − P, D).
+    """One image: attention (H, M, M), values (H, M, d), read from (M − P, D).
 
     Returns the patches' embeddings as they come out of `read`, and whether rounding cannot change them much: it decides
     a cut that falls between equals, and the direction of a vector that has nearly no length.

@@ -25,7 +25,7 @@ class Unfamiliar:
     similarity: float  # cosine with the nearest, −1 to 1
 
     def __str__(self) -> str:
-        return f"nothing like {self.word!r} was learnt (try {', '.join(self.near)})"
+        return f"hardly seen anything like {self.word!r}; try {', '.join(self.near)}, or another model"
 
 
 class TextEncoder(ABC):

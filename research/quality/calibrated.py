@@ -1,12 +1,12 @@
 """The evidence for the calibrated feedback: every host, against no feedback, the paper's, and the controls.
 
-    python benchmarks/calibrated.py PART … [--root ../shared/realbench] [--hosts …] [--limit N] [--model mini]
+    python -m research.quality.calibrated PART … [--root ../shared/realbench] [--hosts …] [--limit N] [--model mini]
 
 Parts: `val`, 100 photographs at 336 pixels, asked for VOC's 20 names without and with background (voc21, at each
 variant's best threshold on these pictures) and for 171 names; `small` and `large`, the same at 168 pixels and, 20 of
 them for three hosts, at 672; `train`, 211 further photographs whose class names the alignment saw; `scenes`, 500 drawn
 scenes for `--model`; `crowded`, 200 on a smaller grid of patches. Prints mIoU and gains in points with half the width
-of the paired 95 % bootstrap interval, and the time of the reading (median; the tower is not in it).
+of the paired 95 % bootstrap interval, and the time of feedback and projection (median; the tower is not in it).
 """
 
 from __future__ import annotations
@@ -16,26 +16,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from research.quality.gains import (
+    Question,
+    coco_question,
+    markdown,
+    measure,
+    photographs,
+    scenes,
+    scenes_question,
+    voc_question,
+)
+from research.quality.photographs import need
 
-from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
-from feedseg.settings import WHOLE_PICTURE, Settings
+from feedseg import Segmenter
+from feedseg.settings import WHOLE_IMAGE
 from feedseg.vision.feedback.controls import CONTROLS
-from feedseg.vision.hosts.attention import HOSTS
-from feedseg.vision.model import Model, open_model
-from gains import Question, coco_question, markdown, measure, photographs, scenes, scenes_question, voc_question
+from feedseg.vision.hosts import HOSTS
+from feedseg.vision.model import Model
 
-SCENES_SPLIT = 1  # drawn from it, nothing was tuned on
-KINDS = {"none": None, "paper": FeedbackAttention(), "calibrated": CalibratedFeedback(), **CONTROLS}
+SCENES_SPLIT = 1  # nothing was tuned on scenes drawn from it
+COMPARED = ("none", "paper", "calibrated")
+FEEDBACKS = {name: name for name in COMPARED} | CONTROLS
+ALL_HOSTS = ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures: how many, from which split, how large; `hosts` where not all."""
+    """Images: how many, from which split, how large; `hosts` where not all."""
 
     count: int
     split: str = ""
     short_side: int | None = None
-    hosts: tuple[str, ...] = tuple(HOSTS)
+    hosts: tuple[str, ...] = ALL_HOSTS
 
 
 PARTS = {
@@ -59,19 +71,20 @@ def run(name: str, part: Part, model: str | Model, root: Path) -> None:
     for host in part.hosts:
         segmenter = Segmenter.load(model, host=host, proxy="self" if host == "proxyclip" else None)
         if part.short_side is not None:
-            usual: Settings = WHOLE_PICTURE if part.split else segmenter.settings
-            segmenter.settings = replace(usual, short_side=part.short_side)
-        found[host] = measure(segmenter, questions, examples, KINDS)
+            usual = WHOLE_IMAGE if part.split else segmenter.settings
+            segmenter = replace(segmenter, settings=replace(usual, short_side=part.short_side))
+        found[host] = measure(segmenter, questions, examples, FEEDBACKS)
     for question in questions:
         by_host = {host: one[question.name] for host, one in found.items()}
-        title = f"{name}, {len(examples)} pictures, {question.name}"
+        title = f"{name}, {len(examples)} images, {question.name}"
         print(markdown(title, by_host, less=("calibrated", "paper")), end="\n\n")
         if question.background:
-            for kind in ("none", "paper", "calibrated"):
-                print(f"threshold, {kind}:", ", ".join(f"{h} {one.threshold[kind]:.3f}" for h, one in by_host.items()))
-        for kind in ("none", "paper", "calibrated"):
-            times = ", ".join(f"{host} {1000 * one.seconds[kind]:.0f}" for host, one in by_host.items())
-            print(f"ms a picture, {kind}: {times}")
+            for feedback in COMPARED:
+                found_best = (f"{host} {one.threshold[feedback]:.3f}" for host, one in by_host.items())
+                print(f"threshold, {feedback}:", ", ".join(found_best))
+        for feedback in COMPARED:
+            times = ", ".join(f"{host} {1000 * one.seconds[feedback]:.0f}" for host, one in by_host.items())
+            print(f"ms an image, {feedback}: {times}")
         print(flush=True)
 
 
@@ -79,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=list(PARTS), metavar="PART")
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
-    parser.add_argument("--hosts", nargs="+", choices=list(HOSTS))
-    parser.add_argument("--limit", type=int, help="pictures of each part")
+    parser.add_argument("--hosts", nargs="+", choices=HOSTS.names())
+    parser.add_argument("--limit", type=int, help="images of each part")
     parser.add_argument("--model", default="mini", help="of the scenes")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -91,9 +104,9 @@ def main() -> None:
             part = replace(part, hosts=tuple(options.hosts))
         if options.limit:
             part = replace(part, count=options.limit)
-        if part.split and not (options.root / "feedseg.json").is_file():
-            raise SystemExit(f"{options.root} is not there: {name} needs its photographs and weights")
-        run(name, part, open_model(options.root) if part.split else options.model, options.root)
+        if part.split:
+            need(options.root)
+        run(name, part, Segmenter.load(options.root).model if part.split else options.model, options.root)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""What fewer digits cost and save on a CPU: bf16, fp16 and int8 against fp32, on real photographs.
+"""What lower precision costs and saves on a CPU: bf16, fp16 and int8 against fp32, on real photographs.
 
-    python benchmarks/quantised.py [--root ../shared/realbench] [--hosts clearclip proxyclip] [--json FILE]
+    python -m research.quality.quantised [--root ../shared/realbench] [--hosts clearclip proxyclip] [--json FILE]
 
-For every host, with the paper's feedback, and every variant of the tower: the share of the photographs' pixels that get
-fp32's label, mIoU by the voc20 protocol, and CPU time a picture with its ratio to fp32's. Then the CPU time of one
-336 × 336 window through CLIP ViT-B/16 and DINO ViT-B/8 with random weights. One thread.
+For every host, with the paper's feedback, and every variant of the tower: the percentage of the photographs' pixels
+that get fp32's label, mIoU by the voc20 protocol, and CPU time an image with its ratio to fp32's. One thread.
 
 "weights bf16" rounds the weights of the blocks and computes in fp32. int8 is dynamic: weights are rounded once, an
 output channel at a time, and what enters a layer anew in every call, either by one scale for all of it ("tensor",
@@ -19,12 +18,10 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from research.quality.photographs import VOC, image_path, listed, need, target_of
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,9 +29,6 @@ from torch import Tensor, nn
 
 from feedseg import Segmenter, Vocabulary
 from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
-from feedseg.vision.model import open_model
-from random_models import random_segmenter
-from realbench import VOC
 
 
 class TokenInt8Linear(nn.Module):
@@ -101,9 +95,9 @@ VARIANTS: dict[str, tuple[str, Quantise | None, slice]] = {
 
 
 def labels_of(segmenter: Segmenter, root: Path, photographs: list[str]) -> tuple[list[np.ndarray], float]:
-    """Every photograph's labels, and CPU seconds a picture."""
+    """Every photograph's labels, and CPU seconds an image."""
     vocabulary = Vocabulary(VOC)
-    paths = [root / "VOC2012/JPEGImages" / f"{name}.jpg" for name in photographs]
+    paths = [image_path(root, name) for name in photographs]
     segmenter(paths[0], vocabulary)
     start = time.process_time()
     labels = [segmenter(path, vocabulary).labels for path in paths]
@@ -114,30 +108,29 @@ def score(labels: list[np.ndarray], root: Path, photographs: list[str]) -> float
     """mIoU of the voc20 protocol, in percent."""
     confusion = np.zeros((20, 20), np.int64)
     for name, found in zip(photographs, labels, strict=True):
-        truth = np.array(Image.open(root / "VOC2012/SegmentationClass" / f"{name}.png"))
-        confusion += confusion_matrix(np.where((truth == 0) | (truth == 255), 255, truth - 1), found, 20)
+        target = target_of(root, name)
+        confusion += confusion_matrix(np.where((target == 0) | (target == 255), 255, target - 1), found, 20)
     return 100 * mean_iou(confusion)
 
 
 def quantised(segmenter: Segmenter, quantise: Quantise | None, which: slice) -> Segmenter:
     """The segmenter with some of its tower's blocks changed; the joint projection stays as it is."""
     if quantise is not None:
-        for block in segmenter.reader.tower._blocks[which]:
+        for block in segmenter.model.tower.blocks[which]:
             quantise(block)
     return segmenter
 
 
 def photographs_by_variant(options: argparse.Namespace, console: Console) -> list[dict[str, float | str]]:
     """A row for every host and variant."""
-    listed = options.root / f"VOC2012/ImageSets/Segmentation/{options.split}.txt"
-    photographs = listed.read_text().split()
+    photographs = listed(options.root, options.split)[: options.limit]
     rows: list[dict[str, float | str]] = []
     jobs = [(host, variant) for host in options.hosts for variant in options.variants]
     exact: list[np.ndarray] = []
     usual = 0.0
     for host, variant in track(jobs, console=console, description="variants", disable=not console.is_terminal):
         dtype, quantise, which = VARIANTS[variant]
-        segmenter = Segmenter.load(open_model(options.root), host=host, feedback=True, dtype=dtype, device="cpu")
+        segmenter = Segmenter.load(options.root, host=host, dtype=dtype, device="cpu")
         labels, seconds = labels_of(quantised(segmenter, quantise, which), options.root, photographs)
         if variant == "fp32":
             exact, usual = labels, seconds
@@ -155,65 +148,27 @@ def photographs_by_variant(options: argparse.Namespace, console: Console) -> lis
     return rows
 
 
-@torch.inference_mode()
-def windows_by_variant(variants: list[str], repeats: int) -> list[dict[str, float | str]]:
-    """CPU seconds of one window at the towers' real sizes, whose weights do not matter to the time."""
-    from transformers import ViTConfig, ViTModel
-
-    from feedseg.vision.proxies.base import dino_features
-
-    rows: list[dict[str, float | str]] = []
-    for variant in variants:
-        dtype, quantise, which = VARIANTS[variant]
-        tower = quantised(random_segmenter(False), quantise, which).reader.tower
-        dino: Any = ViTModel(ViTConfig(patch_size=8), add_pooling_layer=False).eval()
-        number = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
-        if quantise is None:
-            tower.to(torch.device("cpu"), number)
-        else:
-            for block in dino.layers[which]:
-                quantise(block)
-        dino.to(number)
-        picture = torch.rand(1, 3, 336, 336).to(number)
-        times = []
-        for _ in range(repeats + 1):
-            start = time.process_time()
-            tower.open(picture)
-            middle = time.process_time()
-            dino_features(dino, picture)
-            times.append((middle - start, time.process_time() - middle))
-        of_tower, of_proxy = (median(column) for column in zip(*times[1:], strict=True))
-        rows.append({"variant": variant, "tower": of_tower, "proxy": of_proxy})
-    return rows
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
     parser.add_argument("--split", default="val", help="train or val")
     parser.add_argument("--hosts", nargs="+", default=["clearclip", "proxyclip"])
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--repeats", type=int, default=3, help="of the windows")
+    parser.add_argument("--limit", type=int, help="photographs")
     parser.add_argument("--json", type=Path, help="where the figures go, too")
     options = parser.parse_args()
-    if not (options.root / "feedseg.json").is_file():
-        raise SystemExit(f"{options.root} is not there: this benchmark needs its photographs and weights")
+    need(options.root)
     options.variants = ["fp32", *(name for name in options.variants if name != "fp32")]  # what the others compare with
     torch.set_num_threads(1)
     console = Console()
     photographs = photographs_by_variant(options, console)
-    table = Table("host", "variant", "fp32's labels, %", "voc20", "CPU s / picture", "of fp32's")
+    table = Table("host", "variant", "fp32's labels, %", "voc20", "CPU s / image", "of fp32's")
     for row in photographs:
         figures = (f"{row['agreement']:.2f}", f"{row['voc20']:.1f}", f"{row['seconds']:.3f}", f"{row['ratio']:.2f}")
         table.add_row(str(row["host"]), str(row["variant"]), *figures)
     console.print(table)
-    windows = windows_by_variant(options.variants, options.repeats)
-    table = Table("one window, 336 × 336", "ViT-B/16, CPU s", "DINO B/8, CPU s")
-    for row in windows:
-        table.add_row(str(row["variant"]), f"{row['tower']:.3f}", f"{row['proxy']:.3f}")
-    console.print(table)
     if options.json:
-        options.json.write_text(json.dumps({"photographs": photographs, "windows": windows}, indent=1))
+        options.json.write_text(json.dumps(photographs, indent=1))
 
 
 if __name__ == "__main__":

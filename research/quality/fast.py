@@ -1,42 +1,38 @@
-"""What `--speed fast` saves and what it costs: mIoU and CPU time against overlapping windows, on the same pictures.
+"""What `--speed fast` saves and what it costs: mIoU and CPU time against overlapping windows, on the same images.
 
-    python benchmarks/speed_and_loss.py [--photographs 100] [--scenes 200] [--root ../shared/realbench] [--json FILE]
+    python -m research.quality.fast [--photographs 100] [--scenes 200] [--root ../shared/realbench]
 
 Feedback is on. Photographs: the development split of a folder with a manifest and PASCAL VOC's layout, where it is
 there, by the voc20 protocol, for proxyclip with the tower's own tokens and for naclip, with their papers' windows.
-Scenes: drawn 3 : 2, for the bundled model in windows of the side that its pictures usually have, every 40 pixels, words
+Scenes: drawn 3 : 2, for the bundled model in windows of the side that its images usually have, every 40 pixels, words
 for patterns and backgrounds, a split that nothing else is reported on. Prints mIoU of both, the difference with its
-paired 95 % bootstrap interval, and the ratio of the CPU time of all pictures, in one thread, each picture by both
-settings in turn; words are embedded before.
+paired 95 % bootstrap interval, and the ratio of the CPU time of all images, in one thread, each image by both settings
+in turn; words are embedded before.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
+from research.quality.photographs import VOC, VOID, image_path, listed, target_of
 from rich.console import Console
 from rich.table import Table
 
 from feedseg import Segmenter, Settings, Vocabulary
-from feedseg.evaluation.datasets.benchmarks import load_benchmark
-from feedseg.evaluation.datasets.masks import IGNORED
-from feedseg.evaluation.datasets.samples import find_samples
-from feedseg.evaluation.metrics.bootstrap import PictureAreas, gain_interval
+from feedseg.evaluation.metrics.bootstrap import ImageAreas, gain_interval
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
-from feedseg.io.images import Picture, read_picture
-from feedseg.settings import HOST_SETTINGS
-from realbench import VOC
+from feedseg.io.images import RgbImage, read_image
+from feedseg.vision.hosts import HOSTS
 
 SCENES = Settings(short_side=112, window=112, stride=40)
 SPLIT, SIZE = 13, (192, 288)  # of the scenes
-Examples = Iterable[tuple[Picture, np.ndarray]]
+Examples = Iterable[tuple[RgbImage, np.ndarray]]
 
 
 def scenes(count: int) -> Examples:
@@ -45,35 +41,35 @@ def scenes(count: int) -> Examples:
     for index in range(count):
         scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (3, 6), HELD_OUT)
         classes = [names.index(name) for name in (scene.background, *(thing.pattern for thing in scene.things))]
-        yield read_picture(scene.picture), np.array(classes)[scene.labels]
+        yield read_image(scene.picture), np.array(classes)[scene.labels]
 
 
 def photographs(root: Path, count: int) -> Examples:
     """Photographs and their classes; background and void are ignored."""
-    return (sample.read() for sample in find_samples(load_benchmark("voc20"), root / "VOC2012", count))
+    for name in listed(root, "val")[:count]:
+        target = target_of(root, name).astype(np.int64)
+        yield read_image(image_path(root, name)), np.where((target == 0) | (target == VOID), VOID, target - 1)
 
 
 def measure(segmenter: Segmenter, words: Vocabulary, examples: Examples) -> dict[str, float]:
-    """Figures by name: mIoU and its difference in points, seconds of CPU time for a picture, and their ratio."""
-    protocol = segmenter.settings
-    ways = {"protocol": protocol, "fast": protocol.fast()}
+    """Figures by name: mIoU and its difference in points, seconds of CPU time for an image, and their ratio."""
+    ways = {"protocol": segmenter.settings, "fast": segmenter.settings.fast()}
     found: dict[str, list[np.ndarray]] = {name: [] for name in ways}
     seconds = dict.fromkeys(ways, 0.0)
-    segmenter(np.zeros((64, 64, 3), np.uint8), words)  # what only the first picture costs does not count
-    for picture, truth in examples:
+    segmenter(np.zeros((64, 64, 3), np.uint8), words)  # what only the first image costs does not count
+    for image, target in examples:
         for name, settings in ways.items():
-            segmenter.settings = settings
             start = time.process_time()
-            result = segmenter(picture, words)
+            result = segmenter(image, words, settings=settings)
             seconds[name] += time.process_time() - start
-            found[name].append(confusion_matrix(truth, result.labels, len(words.names), IGNORED))
-    areas = {name: PictureAreas.of(np.stack(confusions)) for name, confusions in found.items()}
+            found[name].append(confusion_matrix(target, result.labels, len(words.names), VOID))
+    areas = {name: ImageAreas.of(np.stack(confusions)) for name, confusions in found.items()}
     gain = gain_interval(areas["fast"], areas["protocol"])
     count = len(found["fast"])
     figures = {f"{name}_miou": 100 * gain_interval(areas[name], None).value for name in ways}
     figures |= {"difference": 100 * gain.value, "difference_low": 100 * gain.low, "difference_high": 100 * gain.high}
     figures |= {f"{name}_cpu_seconds": seconds[name] / count for name in ways}
-    return figures | {"cpu_ratio": seconds["protocol"] / seconds["fast"], "pictures": count}
+    return figures | {"cpu_ratio": seconds["protocol"] / seconds["fast"], "images": count}
 
 
 def main() -> None:
@@ -81,27 +77,25 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=100)
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
-    parser.add_argument("--json", type=Path, help="write the figures to this file: name -> number")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kinds: list[tuple[str, str, str, Settings, Vocabulary, Examples]] = [
+    jobs: list[tuple[str, str, str, Settings, Vocabulary, Examples]] = [
         ("scenes", "proxyclip", "mini", SCENES, Vocabulary([*PATTERNS, *BACKGROUNDS]), scenes(options.scenes))
     ]
     if (options.root / "feedseg.json").is_file():
         for host in ("proxyclip", "naclip"):
             examples = photographs(options.root, options.photographs)
-            kinds.append(("photographs", host, str(options.root), HOST_SETTINGS[host], Vocabulary(VOC), examples))
+            settings = HOSTS.load(host).settings
+            jobs.append(("photographs", host, str(options.root), settings, Vocabulary(VOC), examples))
     else:
         print(f"{options.root} is not there: its photographs are left out")
-    figures: dict[str, float] = {}
-    table = Table("pictures", "host", "protocol", "fast", "difference, 95 % interval", "CPU s", "fast", "times faster")
-    for kind, host, model, settings, words, examples in kinds:
+    table = Table("images", "host", "protocol", "fast", "difference, 95 % interval", "CPU s", "fast", "times faster")
+    for name, host, model, settings, words, examples in jobs:
         proxy = "self" if host == "proxyclip" else None
         segmenter = Segmenter.load(model, host=host, proxy=proxy, settings=settings, device="cpu")
         one = measure(segmenter, words, examples)
-        figures |= {f"{kind}_{host}_{name}": value for name, value in one.items()}
         table.add_row(
-            f"{one['pictures']} {kind}",
+            f"{one['images']} {name}",
             host,
             f"{one['protocol_miou']:.1f}",
             f"{one['fast_miou']:.1f}",
@@ -111,8 +105,6 @@ def main() -> None:
             f"{one['cpu_ratio']:.1f}",
         )
     Console(width=110).print(table)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

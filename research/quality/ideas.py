@@ -1,10 +1,11 @@
-"""Ideas for a feedback that takes its scales from the picture, tried on scenes and on photographs.
+"""Ideas for a feedback that takes its scales from the image, tried on scenes and on photographs.
 
-    python benchmarks/feedback_ideas.py [--scenes 100] [--photographs 100] [--short-side 168] [--root …] [--hosts …]
+    python -m research.quality.ideas [--scenes 100] [--photographs 100] [--short-side 168] [--root …] [--hosts …]
 
 Scenes: the bundled model, words for patterns, a split that nothing else is reported on. Photographs: the development
 split of a folder with a manifest and PASCAL VOC's layout, where it is there. Prints mIoU without feedback and what
-every idea gains, with half the width of its paired 95 % bootstrap interval. docs/experiments.md says what came of it.
+every idea gains, with half the width of its paired 95 % bootstrap interval. The outcome is in
+research/notes/feedback_ideas.md.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from research.quality.calibrated import ALL_HOSTS
+from research.quality.gains import markdown, measure, photographs, scenes, scenes_question, voc_question
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from feedseg import CalibratedFeedback, FeedbackAttention, Segmenter
-from feedseg.settings import WHOLE_PICTURE
+from feedseg import CalibratedFeedback, FSAFeedback, Segmenter
+from feedseg.settings import WHOLE_IMAGE
 from feedseg.vision.feedback.affinity import divergences, similarities, sorted_values
-from feedseg.vision.feedback.base import LastAttention, scale_rows
-from feedseg.vision.feedback.calibrated import beyond_chance, distances, isolated_evidence
+from feedseg.vision.feedback.base import Feedback, HostAttention, Project, scale_rows
+from feedseg.vision.feedback.calibrated import LEAST_AGREEMENT, distances, isolated_evidence
 from feedseg.vision.feedback.controls import HostTwice, row_normalised
-from feedseg.vision.hosts.attention import HOSTS
-from feedseg.vision.model import open_model
-from gains import markdown, measure, photographs, scenes, scenes_question, voc_question
+from feedseg.vision.hosts import HOSTS
 
 SCENES_SPLIT = 12
 Kernel = Callable[[Tensor, Tensor], Tensor]  # evidence (N, C) and predictions (N, C) to (N, N)
 
 
 @dataclass(frozen=True)
-class Idea:
-    """A feedback whose evidence e is in units of its root mean square over the picture; P = softmax(scale·e).
+class Idea(Feedback):
+    """A feedback whose evidence e is in units of its root mean square over the image; P = softmax(scale·e).
 
     F is a kernel of the patches' evidence times what is made of Ā, the host's attention averaged over its heads; rows
     are normalised at the end. One window at a time.
@@ -50,39 +51,36 @@ class Idea:
     weighing: Callable[[Tensor, Tensor], Tensor] | None = None  # agreement and chance to how far an attention counts
     selection: float | None = None  # keep as many patches as the own class has, counted with P of this scale
 
-    def reread(
-        self, last: LastAttention, first: Tensor, uniform: Tensor, text: Tensor, read: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """See `Feedback.reread`."""
+    def embed(self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project) -> Tensor:
         e = isolated_evidence(first, uniform, text, self.isolation)[0]
         predictions = (self.scale * e).softmax(dim=-1)
-        among = last.among_patches()
+        among = host.among_patches()
         attention = None if among is None else row_normalised(among[0])
-        weights = self.correspondence(e, predictions, attention)
-        fed_back, fed_back_attended = (weights @ values for values in (last.patch_values[0], last.attended[0]))
+        weights = self.affinity(e, predictions, attention)
+        fed_back, fed_back_attended = (weights @ values for values in (host.patch_values[0], host.attended[0]))
         parts = {
             "FA": fed_back_attended[None],
-            "AF": last.spread(fed_back[None]),
-            "F": scale_rows(fed_back[None], last.row_sum),
+            "AF": host.spread(fed_back[None]),
+            "F": scale_rows(fed_back[None], host.row_sum),
         }
-        host = torch.ones(len(e), 1)
-        counts = dict.fromkeys(self.terms.split(), host)
+        within_host = torch.ones(len(e), 1)
+        counts = dict.fromkeys(self.terms.split(), within_host)
         if self.weighing is not None:
             agreement = cosines(predictions)
             chance = agreement.mean(dim=-1, keepdim=True)
             own = self.weighing((weights * agreement).sum(dim=-1, keepdim=True), chance)
             if attention is not None:
-                host = self.weighing((attention * agreement).sum(dim=-1, keepdim=True), chance)
-            counts = {"FA": host, "AF": host, "F": own}
+                within_host = self.weighing((attention * agreement).sum(dim=-1, keepdim=True), chance)
+            counts = {"FA": within_host, "AF": within_host, "F": own}
         attended = torch.stack([counts[name] * parts[name] for name in counts]).sum(dim=0)
         attended = attended / torch.stack(list(counts.values())).sum(dim=0)
         if self.trust is not None:
             trust = self.trust(weights, predictions)
-            rest = (1 - trust) * host
-            attended = (trust * attended + rest * last.attended) / (trust + rest)
-        return read(attended)
+            rest = (1 - trust) * within_host
+            attended = (trust * attended + rest * host.attended) / (trust + rest)
+        return project(attended)
 
-    def correspondence(self, e: Tensor, predictions: Tensor, attention: Tensor | None) -> Tensor:
+    def affinity(self, e: Tensor, predictions: Tensor, attention: Tensor | None) -> Tensor:
         """F, (N, N)."""
         kernel = self.kernel(e, predictions)
         weights = kernel if attention is None else kernel * self.of_attention(attention)
@@ -91,6 +89,11 @@ class Idea:
             count = (counted @ counted.sum(dim=0)).round().long().clamp(1, len(e))
             weights = weights * (weights >= sorted_values(weights).gather(1, (count - 1)[:, None]))
         return weights / weights.sum(dim=-1, keepdim=True)
+
+
+def beyond_chance(agreement: Tensor, chance: Tensor) -> Tensor:
+    """(agreement − chance) / (1 − chance), above zero: Cohen's correction (1960)."""
+    return ((agreement - chance) / (1 - chance).clamp(min=LEAST_AGREEMENT)).clamp(min=LEAST_AGREEMENT)
 
 
 def cosines(rows: Tensor) -> Tensor:
@@ -114,19 +117,19 @@ def gauss(width: float) -> Kernel:
     return lambda e, p: (distances(e[None])[0] / (-2 * width**2)).exp()
 
 
-def nearest_gauss(share: float, bandwidth: float) -> Kernel:
-    """A Gaussian as wide as a share of all patches is near, on average."""
+def nearest_gauss(fraction: float, bandwidth: float) -> Kernel:
+    """A Gaussian as wide as the distance of the nearest fraction of all patches, on average."""
 
     def kernel(e: Tensor, p: Tensor) -> Tensor:
         found = distances(e[None])[0]
-        near = found.kthvalue(max(2, int(share * len(e))), dim=-1).values.mean()
+        near = found.kthvalue(max(2, int(fraction * len(e))), dim=-1).values.mean()
         return (found / (-bandwidth * near)).exp()
 
     return kernel
 
 
 def agreeing(weights: Tensor, predictions: Tensor) -> Tensor:
-    """π_i = Σ_j F_ij cos(P_i, P_j): how much a patch agrees with those that it is read with."""
+    """π_i = Σ_j F_ij cos(P_i, P_j): how much a patch agrees with those that it is averaged with."""
     return (weights * cosines(predictions)).sum(dim=-1, keepdim=True)
 
 
@@ -143,11 +146,11 @@ A = Idea()
 TRUSTED = Idea(trust=agreeing)
 WEIGHED = Idea(trust=agreeing, weighing=beyond_chance)
 CALIBRATED = CalibratedFeedback()
-IDEAS: dict[str, Any] = {
-    "none": None,
-    "paper": FeedbackAttention(),
-    "calm": FeedbackAttention(7.0, 12.25, 0.34, 3.5),
-    "calm, p 0.05": FeedbackAttention(7.0, 12.25, 0.05),
+IDEAS: dict[str, str | Feedback] = {
+    "none": "none",
+    "paper": FSAFeedback(),
+    "softer": FSAFeedback(7.0, 12.25, 0.34, 3.5),
+    "softer, p 0.05": FSAFeedback(7.0, 12.25, 0.05),
     "host twice": HostTwice(),
     "A": A,
     "A, walk": replace(A, kernel=walk),
@@ -194,7 +197,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=100)
     parser.add_argument("--short-side", type=int, default=168, help="of the photographs, pixels")
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
-    parser.add_argument("--hosts", nargs="+", choices=list(HOSTS), default=list(HOSTS))
+    parser.add_argument("--hosts", nargs="+", choices=HOSTS.names(), default=ALL_HOSTS)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -204,8 +207,8 @@ def main() -> None:
         works.append(("scenes", "mini", None, scenes_question(), examples))
     if options.photographs and (options.root / "feedseg.json").is_file():
         examples = photographs(options.root, "val", options.photographs)
-        settings = replace(WHOLE_PICTURE, short_side=options.short_side)
-        works.append(("photographs", open_model(options.root), settings, voc_question(), examples))
+        settings = replace(WHOLE_IMAGE, short_side=options.short_side)
+        works.append(("photographs", Segmenter.load(options.root).model, settings, voc_question(), examples))
     for name, model, settings, question, examples in works:
         found = {}
         for host in options.hosts:
