@@ -59,7 +59,9 @@ class Comparison:
     file: str
     tensor: str
     shape: tuple[int, ...]
-    deviation: float | None  # the largest absolute one; of labels the fraction of pixels that differ; None: not computed
+    deviation: (
+        float | None
+    )  # the largest absolute one; of labels the fraction of pixels that differ; None: not computed
     passed: bool
     remark: str = ""
 
