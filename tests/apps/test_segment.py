@@ -216,6 +216,8 @@ BAD_USE = {
     "a file above the results": (["a.png", "--labels", WORDS, "--out", "a.png/b"], "a.png is a file"),
     "nowhere for the results": (["a.png", "--labels", WORDS, "--out", ""], "--out"),
     "no such host": (["a.png", "--labels", WORDS, "--host", "nosuch"], "clearclip"),
+    "no such feedback": (["a.png", "--labels", WORDS, "--feedback", "nosuch"], "calibrated"),
+    "no such refiner": (["a.png", "--labels", WORDS, "--refiner", "nosuch"], "package.module:Name"),
     "no such device": (["a.png", "--labels", WORDS, "--device", "nosuch"], "nosuch"),
     "no such type": (["a.png", "--labels", WORDS, "--dtype", "fp8"], "bf16"),
     "no such model": (["a.png", "--labels", WORDS, "--model", "nosuch"], "nosuch"),

@@ -266,9 +266,9 @@ def test_scenes_are_those_that_are_reported(monkeypatch):
     benchmark = load_benchmark("scenes")
     assert benchmark.vocabulary() == task.vocabulary
     scene = evaluate.draw_scene(np.random.default_rng((SEED, 3)), SIZE, (2, 4), HELD_OUT)
-    image, truth = find_samples(benchmark, None)[3].read()
+    image, target = find_samples(benchmark, None)[3].read()
     assert np.array_equal(image.pixels, scene.image)
-    assert np.array_equal(truth, task.truth(scene))
+    assert np.array_equal(target, task.target(scene))
 
 
 @given(

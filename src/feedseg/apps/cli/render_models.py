@@ -9,7 +9,7 @@ from huggingface_hub import constants
 
 from feedseg.apps.cli.console import console, facts, plain_table, show, write
 from feedseg.decode.refiners import REFINERS
-from feedseg.vision.feedback import FEEDBACKS
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, Card
 from feedseg.weights.checkpoint import cached_revision
@@ -45,7 +45,7 @@ def list_models(*, as_json: bool) -> None:
         column.justify = "right"
     show(screen, table)
     rows = (
-        ("--feedback", ", ".join((*FEEDBACKS.names(), "none"))),
+        ("--feedback", ", ".join((AUTO, *FEEDBACKS.names(), NO_FEEDBACK))),
         ("--refiner", ", ".join(REFINERS.names()) or "none that has a name yet"),
         ("your own", "package.module:Name of a host, proxy, feedback or refiner"),
         ("default", f"{DEFAULT_MODEL} with {DEFAULT_PROXY}, host proxyclip"),

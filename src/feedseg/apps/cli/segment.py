@@ -12,7 +12,7 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, SIZE, WORDS, flag, option
 from feedseg.errors import FeedsegError
-from feedseg.vision.feedback import FEEDBACKS
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.weights.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def segment(
         option(
             MODEL,
             "NAME",
-            "Correct the attention by what it made the patches predict. paper: as published; calibrated: with scales "
-            f"taken from each image; none: not at all; or {options.OWN}.",
+            "Correct the attention by what it made the patches predict. auto: what suits the model; paper: as "
+            f"published; calibrated: with scales taken from each image; none: not at all; or {options.OWN}.",
             show_default=True,
         ),
-    ] = "paper",
+    ] = AUTO,
     refiner: options.Refiner = None,
     device: options.Device = None,
     short_side: Annotated[
@@ -117,8 +117,8 @@ def segment(
     words = choose_vocabulary(labels, background, vocabulary, threshold)
     changes = options.settings_changes(short_side, window, stride)
     refiners = options.known_refiners(refiner)
-    if feedback != "none" and ":" not in feedback and feedback not in FEEDBACKS.names():
-        raise FeedsegError(FEEDBACKS.unknown(feedback))
+    if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
+        raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
     folder = check_writable(out)
     jobs, failures = find_images(images, folder)
     if not jobs:

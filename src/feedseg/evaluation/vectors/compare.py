@@ -59,7 +59,9 @@ class Comparison:
     file: str
     tensor: str
     shape: tuple[int, ...]
-    deviation: float | None  # the largest absolute one; of labels the share of pixels that differ; None: not computed
+    deviation: (
+        float | None
+    )  # the largest absolute one; of labels the fraction of pixels that differ; None: not computed
     passed: bool
     remark: str = ""
 
@@ -237,6 +239,6 @@ def _segment_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Calla
                 threshold = float(name.removeprefix(f"labels.{kind}.thd"))
                 scores = ClassScores(stitched, tuple(class_of), max(class_of) + 1, settings.logit_scale)
                 values[name] = lambda scores=scores, threshold=threshold: torch.from_numpy(
-                    label_image(scores, threshold)[0]
+                    label_image(scores, threshold)[0].copy()  # which torch may write to
                 )[None]
     return values
