@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import packed
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor

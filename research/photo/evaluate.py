@@ -28,7 +28,6 @@ from encoder import Encoder
 from lists import ASKED
 from solve import Options
 from torch import Tensor
-from torch.nn.functional import normalize
 from words import Photograph, collect
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
@@ -87,9 +86,9 @@ def segmentation(alignment: Alignment, output: Any, store: Any, masks: Any, enco
         for question, (names, background) in QUESTIONS.items():
             words, rest = alignment.words(encoder(names)), alignment.words(encoder(background))
             found = scoring.evaluate(read, store, masks, words), scoring.evaluate(read, store, masks, words, rest)
-            result[f"{host}, feedback {name}, {question}"] = [round(scoring.miou(matrix), 1) for matrix in found]
-            print(f"{host}, feedback {name}, {question}: voc20 {result[f'{host}, feedback {name}, {question}'][0]}, "
-                  f"voc21 {result[f'{host}, feedback {name}, {question}'][1]}", flush=True)  # fmt: skip
+            asked = f"{host}, feedback {name}, {question}"
+            result[asked] = [round(scoring.miou(matrix), 1) for matrix in found]
+            print(f"{asked}: voc20 {result[asked][0]}, voc21 {result[asked][1]}", flush=True)
     return result
 
 

@@ -21,7 +21,9 @@ Store = dict[str, dict[str, Any]]
 POINTS = Path(__file__).parent / "points.json"
 
 
-def at_points(alignment: Alignment, store: Store, masks: dict[str, Tensor], queries: Tensor) -> list[tuple[list[str], Tensor]]:
+def at_points(
+    alignment: Alignment, store: Store, masks: dict[str, Tensor], queries: Tensor
+) -> list[tuple[list[str], Tensor]]:
     """For every marked point the words that are right, and the queries' cosines there."""
     marked: dict[str, list[tuple[int, int, str]]] = json.loads(POINTS.read_text())
     found = []

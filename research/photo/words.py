@@ -47,9 +47,17 @@ class Thing:
 
     words: dict[str, float]
     source: str
+    general: set[str] = field(default_factory=set)  # words that count only where enough photographs have them
+
+    def add_general(self, word: str, weight: float) -> None:
+        """A more general word, or a synonym, of lesser weight; the words that are there stay as they are."""
+        if word.islower() and word not in self.words:
+            self.words[word] = weight
+            self.general.add(word)
 
     def add(self, word: str, weight: float) -> None:
-        """A word keeps its largest weight."""
+        """A word that was named for this photograph keeps its largest weight."""
+        self.general.discard(word)
         self.words[word] = max(weight, self.words.get(word, 0.0))
 
 
@@ -65,9 +73,7 @@ class Photograph:
 
 def common_nouns(wordnet: WordNet, offset: int) -> list[str]:
     """The lemmas of what a synset is a kind of, without names in Latin."""
-    return [
-        lemma for above in wordnet.ancestors(offset) for lemma in wordnet.synsets[above].lemmas if lemma.islower()
-    ]
+    return [lemma for above in wordnet.ancestors(offset) for lemma in wordnet.synsets[above].lemmas if lemma.islower()]
 
 
 def imagenet(folder: Path, wordnet: WordNet, hypernym: float) -> list[Photograph]:
@@ -78,8 +84,7 @@ def imagenet(folder: Path, wordnet: WordNet, hypernym: float) -> list[Photograph
         lemmas = wordnet.synsets[offset].lemmas[:LEMMAS]
         thing = Thing({lemma: 1 / len(lemmas) for lemma in lemmas}, "class")
         for word in common_nouns(wordnet, offset):
-            if word not in thing.words:
-                thing.add(word, hypernym)
+            thing.add_general(word, hypernym)
         result.append(Photograph(file, "imagenet", [thing]))
     return result
 
@@ -96,11 +101,9 @@ def named_thing(names: tuple[str, ...], wordnet: WordNet, lemma: float, hypernym
     offset = next((SENSES.get(name) or physical_sense(name, wordnet) for name in names), 0)
     if offset:
         for word in wordnet.synsets[offset].lemmas:
-            if word.islower() and word not in thing.words:
-                thing.add(word, lemma)
+            thing.add_general(word, lemma)
         for word in common_nouns(wordnet, offset):
-            if word not in thing.words:
-                thing.add(word, hypernym)
+            thing.add_general(word, hypernym)
     return thing
 
 
@@ -136,8 +139,19 @@ def voc(folder: Path, wordnet: WordNet, lemma: float, hypernym: float) -> list[P
     return result
 
 
-def by_eye(photographs: list[Photograph], folder: Path, weight: float, leave_out: frozenset[str]) -> None:
-    """Add what was named by eye: a word of a thing that is there already strengthens it, another is a new thing."""
+def by_eye(
+    photographs: list[Photograph],
+    folder: Path,
+    wordnet: WordNet,
+    *,
+    weight: float,
+    lemma: float,
+    leave_out: frozenset[str],
+) -> None:
+    """Add what was named by eye: a word of a thing that is there already strengthens it, another is a new thing.
+
+    A new thing has WordNet's lemmas of the word, too, at the share `lemma` of its weight.
+    """
     listed: dict[str, list[str]] = json.loads((folder / "words.json").read_text())
     spread = Counter(word for words in listed.values() for word in words)
     for photograph in photographs:
@@ -151,7 +165,11 @@ def by_eye(photographs: list[Photograph], folder: Path, weight: float, leave_out
             if same is not None:
                 same.add(word, weight)
             elif spread[word] >= RAREST and word not in leave_out:
-                photograph.things.append(Thing({word: weight}, "eye"))
+                sense = physical_sense(word, wordnet)
+                lemmas = wordnet.synsets[sense].lemmas if sense else ()
+                thing = Thing({other: weight * lemma for other in lemmas if other.islower()}, "eye")
+                thing.add(word, weight)
+                photograph.things.append(thing)
 
 
 def collect(
@@ -159,9 +177,10 @@ def collect(
     voc_folder: Path,
     *,
     hypernym: float = 0.25,
-    named_lemma: float = 0.3,
+    named_lemma: float = 0.6,
     named_hypernym: float = 0.125,
     eye: float = 0.6,
+    eye_lemma: float = 0.3,
     leave_out: frozenset[str] = PARTS_AND_MATERIALS,
 ) -> list[Photograph]:
     """All training photographs with their things; general words too rare or too common are left out."""
@@ -170,17 +189,13 @@ def collect(
     result += coco(photos, wordnet, named_lemma, named_hypernym)
     result += voc(voc_folder, wordnet, named_lemma, named_hypernym)
     if eye:
-        by_eye(result, photos, eye, leave_out)
-    general = max(hypernym, named_hypernym, named_lemma)
+        by_eye(result, photos, wordnet, weight=eye, lemma=eye_lemma, leave_out=leave_out)
     spread: dict[str, int] = defaultdict(int)
     for photograph in result:
         for word in {word for thing in photograph.things for word in thing.words}:
             spread[word] += 1
     for photograph in result:
         for thing in photograph.things:
-            thing.words = {
-                word: value
-                for word, value in thing.words.items()
-                if value > general or (RAREST <= spread[word] <= MOST_COMMON)
-            }
+            for word in [word for word in thing.general if not RAREST <= spread[word] <= MOST_COMMON]:
+                del thing.words[word]
     return result
