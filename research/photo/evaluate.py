@@ -76,9 +76,9 @@ def segmentation(alignment: Alignment, output: Any, store: Any, masks: Any, enco
     """mIoU of voc20 and voc21 by host, feedback and naming."""
     kinds: list[tuple[str, str, Any]] = [("proxyclip", "none", None)]
     if feedback:
-        from feedseg import CalibratedFeedback, FeedbackAttention
+        from feedseg import CalibratedFeedback, FSAFeedback
 
-        kinds += [("proxyclip", "calibrated", CalibratedFeedback()), ("proxyclip", "paper's", FeedbackAttention())]
+        kinds += [("proxyclip", "calibrated", CalibratedFeedback()), ("proxyclip", "paper's", FSAFeedback())]
         kinds += [("clearclip", "none", None), ("clearclip", "calibrated", CalibratedFeedback())]
     result = {}
     for host, name, plug_in in kinds:
