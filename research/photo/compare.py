@@ -1,4 +1,4 @@
-"""What eight bits cost: the packed tower and encoder against the weights that they were packed from; masks at half size.
+"""What eight bits cost: the packed tower and encoder against the weights that they were packed from.
 
 python research/photo/compare.py --model src/feedseg/models/photo --realbench FOLDER --encoder FOLDER
 """
