@@ -41,7 +41,7 @@ def scenes(count: int) -> Examples:
     for index in range(count):
         scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (3, 6), HELD_OUT)
         classes = [names.index(name) for name in (scene.background, *(thing.pattern for thing in scene.things))]
-        yield read_image(scene.picture), np.array(classes)[scene.labels]
+        yield read_image(scene.image), np.array(classes)[scene.labels]
 
 
 def photographs(root: Path, count: int) -> Examples:

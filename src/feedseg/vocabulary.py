@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 
 BACKGROUND = "background"
 DIRECTIVES = ("background", "threshold", "template")

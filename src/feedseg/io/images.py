@@ -127,9 +127,3 @@ def resized(image: RgbImage, size: tuple[int, int]) -> Tensor:
     if shown.size != (width, height):
         shown = shown.resize((width, height), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(shown)).permute(2, 0, 1).float().div_(255)
-
-
-# Until every room uses the new names; they go when the rooms are merged.
-Picture = RgbImage
-PictureLike = ImageLike
-read_picture = read_image

@@ -30,9 +30,16 @@ class Card:
         return not self.repository
 
     @property
+    def folder(self) -> Path:
+        """Where the files of a bundled model are."""
+        return Path(__file__).parents[1] / "models" / self.name
+
+    @property
     def megabytes(self) -> int:
-        """About what the weights take, in MB: the hub's repositories hold fp32, the package fp16."""
-        return round(self.parameters * (2 if self.is_bundled else 4))
+        """What a bundled model's files take, in MB; about what the others' weights do, which the hub holds in fp32."""
+        if self.is_bundled:
+            return round(sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6)
+        return round(self.parameters * 4)
 
 
 _OPENAI = "MIT (OpenAI)"
@@ -44,6 +51,14 @@ _DINOV3 = "DINOv3 License (Meta), gated"
 CARDS: dict[str, Card] = {
     card.name: card
     for card in (
+        Card(
+            "photo",
+            "tower",
+            "DINOv2 ViT-S/14 with words by MiniLM: photographs, any word, in the package",
+            "",
+            "Apache-2.0; its alignment: see docs/models/photo.md",
+            44.8,
+        ),
         Card(
             "mini",
             "tower",
@@ -114,9 +129,10 @@ def repository_of(source: str | Path, kind: str) -> str | Path:
     if card.is_bundled:
         if at:
             raise FeedsegError(f"{name} comes with the package and has no revisions: leave out {at}{revision}")
-        return Path(__file__).parents[1] / "models" / name
+        return card.folder
     return f"{card.repository}{at}{revision}"
 
 
-DEFAULT_MODEL = "vit-b-16"
+DEFAULT_MODEL = "photo"  # where nothing is chosen: it is in the package
+PAPER_MODEL = "vit-b-16"  # for the benchmarks, as the papers have it
 DEFAULT_PROXY = "dino-b8"  # beside a CLIP tower

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 from feedseg.weights.quantised import dequantised
 
 if TYPE_CHECKING:

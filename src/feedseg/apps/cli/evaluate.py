@@ -12,7 +12,7 @@ from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
 from feedseg.vision.feedback import FEEDBACKS
-from feedseg.weights.catalog import DEFAULT_MODEL
+from feedseg.weights.catalog import PAPER_MODEL
 
 EXAMPLES = """Examples:
   feedseg evaluate scenes --model mini --limit 50
@@ -36,7 +36,7 @@ def evaluate(
         list[str] | None, option(DATA, "FILE", "A data set of your own, a TOML file; may be repeated.", "--dataset")
     ] = None,
     limit: options.Limit = None,
-    model: options.ModelName = DEFAULT_MODEL,
+    model: options.ModelName = PAPER_MODEL,
     host: options.Host = "proxyclip",
     proxy: options.Proxy = None,
     feedback: Annotated[

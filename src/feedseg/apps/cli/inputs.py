@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
-from feedseg.io.sources.base import Failure, Job
-from feedseg.io.sources.find import find_images
 from feedseg.settings import SPEEDS
 from feedseg.vocabulary import Vocabulary
 
@@ -64,8 +62,3 @@ def check_writable(out: str) -> Path:
     except OSError as error:
         raise FeedsegError(f"cannot write to {folder}: {error.strerror}") from error
     return folder
-
-
-# Until every room imports them from `feedseg.io.sources`; they go when the rooms are merged.
-__all__ = ["Failure", "Job", "check_speed", "check_writable", "choose_vocabulary", "find_pictures", "is_file"]
-find_pictures = find_images

@@ -25,7 +25,7 @@ from feedseg.evaluation.demo import (
     segment_all,
 )
 from feedseg.evaluation.metrics.confusion import intersection_over_union
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 from feedseg.io.palette import palette
 from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.vision.hosts import HOSTS

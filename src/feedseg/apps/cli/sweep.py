@@ -11,7 +11,7 @@ from feedseg.apps.cli import options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
-from feedseg.weights.catalog import DEFAULT_MODEL
+from feedseg.weights.catalog import PAPER_MODEL
 
 VALUES = "What is varied: several values each, separated by commas"
 
@@ -46,7 +46,7 @@ def sweep(
     ] = False,
     data: options.DataRoot = None,
     limit: options.Limit = None,
-    model: options.ModelName = DEFAULT_MODEL,
+    model: options.ModelName = PAPER_MODEL,
     host: options.Host = "proxyclip",
     proxy: options.Proxy = None,
     feedback: Annotated[

@@ -25,7 +25,7 @@ from feedseg.evaluation.datasets.layout import matching_ids
 from feedseg.evaluation.datasets.masks import read_mask
 from feedseg.evaluation.datasets.prepare_context import ANNOTATIONS, Regions, read_regions
 from feedseg.evaluation.toml_files import RAW_VALUES, read_toml, suggestion
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 
 BENCHMARK_OF = {
     "coco-stuff": "coco-stuff",

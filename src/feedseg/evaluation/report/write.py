@@ -15,7 +15,7 @@ from feedseg.evaluation.report.benchmark import BenchmarkReport, hardware, shown
 from feedseg.evaluation.report.html import html_page
 from feedseg.evaluation.report.images import draw_images
 from feedseg.evaluation.report.tables import Table, percent
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,6 @@ class Failure:
     input: str
     reason: str
 
-    @property
-    def picture(self) -> str:
-        """What `input` was called; it goes when the rooms are merged."""
-        return self.input
-
 
 @dataclass(frozen=True)
 class Found:

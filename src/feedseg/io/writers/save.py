@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedseg.errors import FeedsegError
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 from feedseg.io.writers import WRITERS
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import WRITER as RECORD

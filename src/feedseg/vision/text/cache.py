@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from feedseg.errors import FeedsegError
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 from feedseg.vision.text.base import Progress
 
 REMEMBERED = 16  # vocabularies

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from feedseg.errors import FeedsegError
-from feedseg.io.files import write_atomically
+from feedseg.files import write_atomically
 
 
 def write_half_of(path: Path, failure: BaseException) -> None:
