@@ -160,13 +160,14 @@ def main() -> None:
     for source in sources:
         if not (source / "feedseg/__init__.py").is_file():
             parser.error(f"{source} holds no package feedseg")
-    found = {}
+    console, found = Console(width=120), {}
     with TemporaryDirectory() as folder:
         for name in options.cases:
             case = make_case(name, Path(folder) / name, options.tiny)
             for feedback in options.feedback:
+                console.print(f"{name}, {feedback} …")
                 found[f"{name}, {feedback}"] = compared(sources, case, feedback, options)
-    show(Console(width=120), found)
+    show(console, found)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
