@@ -10,7 +10,7 @@ from feedseg.decode.refiners import REFINERS
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage, read_image
 from feedseg.settings import Settings
-from feedseg.vision.feedback import FEEDBACKS, NO_FEEDBACK
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ Words = Vocabulary | str | Sequence[str | Sequence[str]]
 class CallOptions(TypedDict, total=False):
     """Keyword arguments of a segmenter's calls, each in place of what the segmenter was loaded with.
 
-    feedback: "paper", "calibrated", another registered name, "package.module:Name", an object, or "none".
+    feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "package.module:Name", an
+        object, or "none".
     settings: sizes and windows.
     refiners: names, "package.module:Name" or objects, which change the scores one after the other.
     """
@@ -84,11 +85,13 @@ def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: Win
     """
     if isinstance(wanted, bool):
         wanted = "paper" if wanted else NO_FEEDBACK
+    if wanted == AUTO:
+        wanted = encoder.tower.default_feedback
     if wanted == NO_FEEDBACK:
         return None
     if isinstance(wanted, str):
         if ":" not in wanted and wanted not in FEEDBACKS.names():
-            raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, or {NO_FEEDBACK}")
+            raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, {AUTO} or {NO_FEEDBACK}")
         return FEEDBACKS.load(wanted).fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
     return FEEDBACKS.load(wanted)
 

@@ -13,6 +13,7 @@ from feedseg.segmenter import Segmenter
 from feedseg.settings import WHOLE_IMAGE, Settings
 from feedseg.vision.devices import choose_device, choose_dtype
 from feedseg.vision.encode import WindowEncoder
+from feedseg.vision.feedback import AUTO
 from feedseg.vision.feedback.base import Feedback
 from feedseg.vision.hosts import HOSTS
 from feedseg.vision.hosts.base import Host
@@ -29,7 +30,7 @@ def load_segmenter(
     *,
     host: str | Host | type[Host] = "proxyclip",
     proxy: str | Path | Features | Proxy | None = None,
-    feedback: str | bool | Feedback | type[Feedback] = "paper",
+    feedback: str | bool | Feedback | type[Feedback] = AUTO,
     settings: Settings | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
@@ -47,8 +48,9 @@ def load_segmenter(
         proxy: for a host that uses one: a name of the catalog, a hub id, a local folder, "self" for the tower's own
             final patch tokens, "package.module:Name", or a function from RGB windows in [0, 1], (B, 3, height, width),
             to features (B, C, h, w). None for what the tower or the catalog suggests.
-        feedback: "paper", with its constants for this tower and proxy; "calibrated", which takes its scales from
-            the image; "none"; "package.module:Name"; or an object. True is "paper", False "none".
+        feedback: "auto", the paper's for towers like CLIP and calibrated for others; "paper", with its constants for
+            this tower and proxy; "calibrated", which takes its scales from the image; "none"; "package.module:Name"; or
+            an object. True is "paper", False "none".
         settings: sizes and windows; None for the host's own protocol, or what suits a tower that is not like CLIP.
         device: "cpu", "cuda", "mps", …; None for the best there is.
         dtype: "fp32", "fp16" or "bf16"; None for fp16 on CUDA and fp32 elsewhere.

@@ -8,6 +8,7 @@ words ─ text embeddings, feedback ─┘
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +123,10 @@ class Segmenter:
         vocabulary = Vocabulary.of(words)
 
         def compute() -> Tensor:
-            return self.model.text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
+            text = self.model.text
+            for word in text.unfamiliar(vocabulary.queries):
+                warnings.warn(f"{self.model.source} has {word}", UserWarning, stacklevel=5)
+            return text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
 
         return self._memory.get((vocabulary.queries, vocabulary.templates), compute)
 

@@ -55,7 +55,7 @@ def segment(model: Path) -> Callable[..., int]:
     """`segment(*arguments, words=…)`: `feedseg segment` with the tiny model; the exit code."""
 
     def run(*arguments: object, words: str = WORDS) -> int:
-        return main(["segment", *map(str, arguments), "--labels", words, "--model", str(model), *SMALL])
+        return main(["segment", "--labels", words, "--model", str(model), *SMALL, *map(str, arguments)])
 
     return run
 

@@ -14,27 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from feedseg.apps.cli.run_demo import (
-    SHOWN,
-    SIZE,
-    WORDS,
-    Outcome,
-    compose,
-    draw_example,
-    judged,
-    mean_iou_of_what_is_there,
-    one_thread,
-)
 from PIL import Image
 from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
 
 from feedseg.apps.cli.main import main
-from feedseg.apps.cli.sheet import Entry, Panel, Sheet, draw_sheet, outlines, tinted
+from feedseg.apps.cli.render_demo import SHOWN, compose, judged
+from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 from feedseg.io.overlay import palette
+from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
-from feedseg.settings import HOST_SETTINGS
+from feedseg.vision.hosts import HOSTS
 
 COLOURS = palette(9, background=True)
 SEEDS = (3, 4)
@@ -84,7 +75,7 @@ def test_the_folder_has_the_sheet_and_every_scene_with_its_results(run: Run) -> 
 def test_scene_and_truth_are_the_generators(run: Run) -> None:
     for seed in SEEDS:
         scene = draw_scene(seed, SIZE, (2, 3))
-        np.testing.assert_array_equal(np.array(Image.open(run.folder / f"scene-{seed}.png")), scene.picture)
+        np.testing.assert_array_equal(np.array(Image.open(run.folder / f"scene-{seed}.png")), scene.image)
         truth = run.labels(f"scene-{seed}.truth")
         for label, thing in enumerate(scene.things, start=1):
             assert set(truth[scene.labels == label]) <= {1 + PATTERNS.index(thing.pattern)}
@@ -112,7 +103,7 @@ def independent_score(truth: np.ndarray, labels: np.ndarray) -> float:
 
 def test_the_tables_figures_are_those_of_the_saved_labels(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in run.output.splitlines() if line.split()[:1]}
-    assert set(HOST_SETTINGS) <= set(rows)
+    assert set(HOSTS.names()) <= set(rows)
     truths = [run.labels(f"scene-{seed}.truth") for seed in SEEDS]
     of_reading = {
         reading: [run.labels(f"scene-{seed}.{reading}.labels") for seed in SEEDS] for reading in ("without", "with")
@@ -136,7 +127,7 @@ def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
     height, width = SIZE
     tops = []
     for seed in SEEDS:
-        scene = draw_scene(seed, SIZE, (2, 3)).picture
+        scene = draw_scene(seed, SIZE, (2, 3)).image
         first = scene[0]
         y, x = next(
             (y, x)
@@ -169,7 +160,7 @@ def test_what_it_suggests_can_be_run(run: Run, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--host", "dense"], "there is no host 'dense'; there are clip, maskclip"),
+        (["--host", "dense"], "there is no host 'dense'"),
         (["--scenes", "0"], "'--scenes'"),
         (["--scenes", "501"], "'--scenes'"),
         (["--seed", "-1"], "'--seed'"),
@@ -199,18 +190,18 @@ def test_one_vocabulary_names_patterns_and_counts_backgrounds_as_one() -> None:
     assert WORDS.background == BACKGROUNDS
 
 
-def perfect(seeds: range) -> tuple[list, tuple[Outcome, Outcome]]:
+def perfect(seeds: range) -> tuple[list, tuple[HostResult, HostResult]]:
     """Examples, and results that are all background without feedback and all right with it."""
     examples = [draw_example(seed) for seed in seeds]
     pair = []
     for right in (False, True):
-        labels = [example.truth if right else np.zeros_like(example.truth) for example in examples]
+        labels = [example.target if right else np.zeros_like(example.target) for example in examples]
         results = [
-            Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.picture)
+            Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.image)
             for one, example in zip(labels, examples, strict=True)
         ]
-        counts = [confusion_matrix(example.truth, one, 9) for one, example in zip(labels, examples, strict=True)]
-        pair.append(Outcome(results, counts))
+        counts = [confusion_matrix(example.target, one, 9) for one, example in zip(labels, examples, strict=True)]
+        pair.append(HostResult(results, counts))
     return examples, (pair[0], pair[1])
 
 
@@ -220,7 +211,7 @@ def test_the_sheet_shows_the_first_scenes_and_measures_all() -> None:
     assert len(sheet.rows) == SHOWN == 4
     assert sheet.columns[0] == ("scene", "scenes 7 to 10: in order, not chosen")
     assert sheet.columns[3] == ("with feedback: 100.0", "mIoU in percent over 6 scenes")
-    everything = np.stack([example.truth for example in examples])
+    everything = np.stack([example.target for example in examples])
     before = independent_score(everything, np.zeros_like(everything))
     assert sheet.columns[2][0] == f"without feedback: {before:.1f}"
     assert "(naclip)" in " ".join(sheet.text)
@@ -254,9 +245,9 @@ def test_notes_give_every_true_class_its_iou_and_list_wrong_words_apart() -> Non
 
 def test_words_that_are_nowhere_true_do_not_count_by_themselves() -> None:
     confusion = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
-    assert mean_iou_of_what_is_there(confusion) == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert mean_iou_of_targets(confusion) == pytest.approx((3 / 4 + 4 / 5) / 2)
     confusion[0] = 2, 1, 1
-    assert mean_iou_of_what_is_there(confusion) == pytest.approx((2 / 4 + 4 / 5) / 2)
+    assert mean_iou_of_targets(confusion) == pytest.approx((2 / 4 + 4 / 5) / 2)
 
 
 def test_the_number_of_threads_is_given_back() -> None:
@@ -271,42 +262,3 @@ def test_the_number_of_threads_is_given_back() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-
-
-def test_outlines_are_where_the_neighbour_above_or_left_differs() -> None:
-    labels = np.array([[0, 0, 1], [0, 2, 1], [0, 2, 2]])
-    assert outlines(labels).astype(int).tolist() == [[0, 0, 1], [0, 1, 1], [0, 1, 1]]
-
-
-def test_colours_of_the_picture_itself_do_not_show() -> None:
-    """What is red and what is as light a grey are drawn alike."""
-    red = np.full((4, 6, 3), (200, 30, 40), np.uint8)
-    grey = np.repeat(np.array(Image.fromarray(red).convert("L"))[..., None], 3, axis=2)
-    labels = np.repeat(np.array([[0, 0, 1, 1, 2, 2]]), 4, axis=0)
-    drawn = [np.array(tinted(picture, labels, COLOURS)) for picture in (red, grey)]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert np.ptp(drawn[0][0, 0]) == 0  # the background has no colour
-    assert len(np.unique(drawn[0][0, [1, 3, 5]], axis=0)) == 3
-
-
-def sheet_of(notes: list[list[Entry]], footnote: str = "the end") -> Sheet:
-    panel = Panel(Image.new("RGB", (120, 50), (10, 200, 30)), notes)
-    return Sheet("title", ["text"], [Entry("a", (255, 0, 0))], [("one", "x"), ("two", "y")], [[panel, panel]], footnote)
-
-
-def test_sheets_grow_with_what_is_written() -> None:
-    short = draw_sheet(sheet_of([[Entry("note")]]))
-    assert short.width == 2 * 36 + 2 * 120 + 20
-    assert draw_sheet(sheet_of([[Entry("note")], [Entry("another")]])).height > short.height
-    assert draw_sheet(sheet_of([[Entry("many words that do not fit the width")]])).height > short.height
-    assert draw_sheet(sheet_of([[Entry("note")]], "as many words " * 9)).height > short.height
-
-
-def test_nothing_is_written_over_the_pictures_or_past_the_edge() -> None:
-    swatches = [Entry(f"class {number}", (0, 0, 255)) for number in range(9)]
-    page = np.array(draw_sheet(sheet_of([swatches, [Entry("words of a note " * 4)]])))
-    green = (page == (10, 200, 30)).all(axis=-1)
-    assert green.sum() == 2 * 120 * 50  # both pictures are whole
-    assert (page[:, -20:] == 255).all()
-    assert (page[-20:] == 255).all()
-    assert (page == (0, 0, 255)).all(axis=-1).any()

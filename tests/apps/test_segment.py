@@ -43,8 +43,8 @@ def test_the_files_hold_what_the_python_interface_gives(
     assert " words cat (kitten) · sofa · rug · background: wall, floor" in " ".join(out.split())
     assert "background wherever nothing reaches 0.2" in out
     assert "1 image → results in" in out
-    for name, share in result.shares.items():
-        assert not share or f"{share:.1%}" in out, name
+    for name, fraction in result.area_fractions.items():
+        assert not fraction or f"{fraction:.1%}" in out, name
     assert out == "".join(f"{line.rstrip()}\n" for line in out.splitlines())
 
 
@@ -190,7 +190,7 @@ WORDS = "cat; kitten, sofa, rug"
 BAD_USE = {
     "no images": ([], "IMAGES_OR_FOLDERS"),
     "no such image": (["nosuch.png", "--labels", WORDS], "nosuch.png does not exist"),
-    "an empty folder": (["empty", "--labels", WORDS], "empty has no pictures"),
+    "an empty folder": (["empty", "--labels", WORDS], "empty has no images"),
     "an empty name": (["", "--labels", WORDS], "empty name"),
     "no words": (["a.png"], "--labels"),
     "an empty word": (["a.png", "--labels", "cat,,sofa"], "empty name"),

@@ -26,11 +26,11 @@ def test_the_integers_are_those_of_the_segmenter(dataset: Path, segmenter: Segme
     benchmark = load_benchmark(dataset)
     variants = {"none": "none", "paper": segmenter.feedback, "control": HostTwice()}
     bench = Bench(segmenter, Experiment(benchmark, "own", benchmark.vocabulary(), segmenter.settings, variants))
+    found: dict[str, np.ndarray] = {}
     for sample in find_samples(benchmark, None):
         image, target = sample.read()
         measured = bench.measure(sample, image, target)
         assert measured.seconds.keys() == {"encode", *variants}
-        found = {}
         for variant, feedback in variants.items():
             labels = segmenter(image, Vocabulary(CLASSES), feedback=feedback).labels
             expected = confusion_matrix(target, labels, len(CLASSES), -1)

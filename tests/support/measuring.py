@@ -28,7 +28,7 @@ def write_dataset(folder: Path, images: int = 4) -> Path:
         words = (scene.background, *(thing.pattern for thing in scene.things))
         mask = np.array([CLASSES.index(word) for word in words], np.uint8)[scene.labels]
         mask[: index + 1] = 255
-        Image.fromarray(scene.picture).save(folder / f"images/{index}.png")
+        Image.fromarray(scene.image).save(folder / f"images/{index}.png")
         Image.fromarray(mask).save(folder / f"masks/{index}.png")
     file = folder / "mine.toml"
     lines = ('images = "images/{id}.png"', 'masks = "masks/{id}.png"', "ignore_index = 255")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from feedseg.apps.cli.inputs import Job
 from feedseg.engine.task import Task
-from feedseg.io.images import RgbImage, read_image
+from feedseg.io.images import RgbImage
+from feedseg.io.sources.base import Job
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ class SegmentFiles(Task[Job, dict[str, Any]]):
 
     def load(self, item: Job) -> RgbImage:
         """See `Task.load`."""
-        return read_image(item.path)
+        return item.read()
 
     def process(self, loaded: Iterable[RgbImage]) -> Iterator[Segmentation]:
         """See `Task.process`."""
@@ -36,4 +36,4 @@ class SegmentFiles(Task[Job, dict[str, Any]]):
     def finish(self, item: Job, processed: Segmentation) -> dict[str, Any]:
         """See `Task.finish`."""
         files = processed.save(item.folder, item.stem)
-        return {**processed.to_dict(), "files": {kind: str(path) for kind, path in files._asdict().items()}}
+        return {**processed.to_dict(), "files": {name: str(path) for name, path in files.by_format.items()}}

@@ -73,7 +73,7 @@ def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], No
     segmenter = Segmenter.load(MODEL, host=host, device="cpu")
     found: tuple[list[Segmentation], list[Segmentation]] = [], []
     for example in examples:
-        encoded = segmenter.encode(example.scene.picture)
+        encoded = segmenter.encode(example.scene.image)
         for results, feedback in zip(found, FEEDBACKS.values(), strict=True):
             results.append(encoded.segment(WORDS, feedback=feedback))
             advance()

@@ -48,14 +48,14 @@ class Table:
     """A TOML table that is read key by key; what nobody asked for is a slip of the pen."""
 
     values: Mapping[str, Any]
-    place: str  # what errors call it
+    origin: str  # what errors call it: a file, or a name
     asked: set[str] = field(default_factory=set)
 
     def text(self, key: str) -> str | None:
         """A text that is not empty, or None where the key is missing."""
         value = self._get(key, str, "a text in quotation marks")
         if value is not None and not value.strip():
-            raise FeedsegError(f"{self.place}: {key} is empty")
+            raise FeedsegError(f"{self.origin}: {key} is empty")
         return value
 
     def texts(self, key: str) -> tuple[str, ...] | None:
@@ -64,14 +64,14 @@ class Table:
         if value is None:
             return None
         if not value or not all(isinstance(item, str) for item in value):
-            raise FeedsegError(f'{self.place}: {key} must be a list of texts, as in ["cat", "dog"], and not empty')
+            raise FeedsegError(f'{self.origin}: {key} must be a list of texts, as in ["cat", "dog"], and not empty')
         return tuple(value)
 
     def integer(self, key: str, least: int = 0) -> int | None:
         """A whole number, or None where the key is missing."""
         value = self._get(key, int, "a whole number")
         if value is not None and value < least:
-            raise FeedsegError(f"{self.place}: {key} is at least {least}, not {value}")
+            raise FeedsegError(f"{self.origin}: {key} is at least {least}, not {value}")
         return value
 
     def number(self, key: str) -> float | None:
@@ -92,12 +92,12 @@ class Table:
         """Complain about the first key that was never asked for."""
         for key in self.values:
             if key not in self.asked:
-                raise FeedsegError(f"{self.place}: unknown key {key!r}{suggestion(key, sorted(self.asked))}")
+                raise FeedsegError(f"{self.origin}: unknown key {key!r}{suggestion(key, sorted(self.asked))}")
 
     def _get(self, key: str, kind: type | tuple[type, ...], wanted: str) -> Any:
         value = self.raw(key)
         if value is None:
             return None
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise FeedsegError(f"{self.place}: {key} must be {wanted}, not {value!r}")
+            raise FeedsegError(f"{self.origin}: {key} must be {wanted}, not {value!r}")
         return value

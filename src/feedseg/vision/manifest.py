@@ -1,18 +1,30 @@
 """A manifest: a tower without text of its own, a projection, and the words, tied together by one JSON file.
 
-`feedseg.json`, paths relative to it: `tower` (folder), `projection` (safetensors with `ln_post.weight`, `ln_post.bias`
-(D,) and `proj` (D, E)), `projection_eps`, `text` (a list of banks), `mean`, `std`, `licence`.
+`feedseg.json`, paths relative to it and inside its folder:
+
+- `tower`: a folder, or a hub repository as owner/name@revision;
+- `projection`: safetensors with `ln_post.weight`, `ln_post.bias` (D,) and `proj` (D, E); `projection_eps`, of the norm;
+- `text`: a bank of finished embeddings or a list of them; or an object with `encoder` (a folder or hub repository),
+  `projection` (safetensors with `text_proj`, perhaps `text_bias` and `known.embeddings`, whose words are a JSON list in
+  the metadata), and perhaps `templates` and `least_similarity`;
+- `mean`, `std`: of the normalisation; `licence`.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
 from feedseg.vision.model import MANIFEST, Model, tower_families
+from feedseg.vision.text import TEXT_ENCODERS
 from feedseg.vision.text.bank import read_bank
+from feedseg.vision.text.base import TextAlignment, TextEncoder
 from feedseg.weights.checkpoint import CONFIGS, Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.weights.modules import channels, deviations
 
@@ -27,47 +39,117 @@ def open_manifest(folder: Path) -> Model:
     home = Checkpoint(source=source, folder=folder, repository=None, weights=())
     manifest = read_config(home, MANIFEST)
     try:
-        checkpoint = find_checkpoint(folder / manifest["tower"])
-        projection_file = folder / manifest["projection"]
-        names = manifest["text"]
-        banks = [folder / name for name in ([names] if isinstance(names, str) else names)]
+        checkpoint = _find(folder, manifest["tower"])
+        projection_file = _inside(folder, manifest["projection"])
+        text = manifest["text"]
         mean, std = channels(manifest["mean"], source), deviations(manifest["std"], source)
         eps = float(manifest["projection_eps"])
-    except KeyError as error:
-        raise FeedsegError(f"{folder / MANIFEST} lacks {error}") from error
-    except (TypeError, ValueError) as error:
-        raise FeedsegError(f"{folder / MANIFEST} holds something of a wrong kind: {first_line(error)}") from error
-    model_type = read_config(checkpoint).get("model_type")
-    families = tower_families()
-    if model_type not in families:
-        raise FeedsegError(
-            f"{checkpoint.source} is a {model_type!r} model; a manifest's tower is one of {', '.join(families)}"
-        )
-    norm, projection = _alignment(projection_file)
-    tower = families[model_type].open_aligned(checkpoint, norm, projection, eps, mean, std)
-    bank = read_bank(banks, source, _revision(folder, checkpoint, projection_file, banks))
-    if bank.size != projection.shape[1]:
-        raise FeedsegError(
-            f"{source}: its words have {bank.size} numbers, and its projection gives {projection.shape[1]}"
-        )
-    return Model(tower, bank, source, bank.revision)
-
-
-def _alignment(file: Path) -> tuple[dict[str, Tensor], Tensor]:
-    """Weight and bias of the layer norm, (D,), and the joint projection, (D, E)."""
-    tensors = load_weights(Checkpoint(source=str(file), folder=file.parent, repository=None, weights=(file,)))
-    try:
+        used = [folder / MANIFEST, *_files(checkpoint), projection_file]
+        model_type = read_config(checkpoint).get("model_type")
+        families = tower_families()
+        if model_type not in families:
+            known = ", ".join(families)
+            raise FeedsegError(f"{checkpoint.source} is a {model_type!r} model; a manifest's tower is one of {known}")
+        tensors = _tensors(projection_file)
         norm = {name: tensors[f"ln_post.{name}"] for name in ("weight", "bias")}
         projection = tensors["proj"]
+        if projection.dim() != 2:
+            raise FeedsegError(f"{projection_file}: proj is a matrix, not {tuple(projection.shape)}")
+        tower = families[model_type].open_aligned(checkpoint, norm, projection, eps, mean, std)
+        open_text = _sentence_encoder if isinstance(text, Mapping) else _bank
+        encoder, size = open_text(folder, text, used)
     except KeyError as error:
-        raise FeedsegError(f"{file} does not hold ln_post.weight, ln_post.bias and proj: it lacks {error}") from error
+        raise FeedsegError(f"{folder / MANIFEST}, or a file that it names, lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise FeedsegError(f"{folder / MANIFEST} holds something of a wrong kind: {first_line(error)}") from error
+    if size != projection.shape[1]:
+        raise FeedsegError(f"{source}: its words have {size} numbers, and its projection gives {projection.shape[1]}")
+    return Model(tower, encoder, source, encoder.revision)
+
+
+def _bank(folder: Path, text: Any, used: list[Path]) -> tuple[TextEncoder, int]:
+    """A bank, and how many numbers its embeddings have."""
+    banks = [_inside(folder, name) for name in ([text] if isinstance(text, str) else text)]
+    bank = read_bank(banks, str(folder), _revision(folder, [*used, *banks]))
+    return bank, bank.size
+
+
+def _sentence_encoder(folder: Path, text: Mapping[str, Any], used: list[Path]) -> tuple[TextEncoder, int]:
+    """A sentence encoder, and how many numbers its projected embeddings have."""
+    checkpoint = _find(folder, text["encoder"], tokenizer=True)
+    model_type = read_config(checkpoint).get("model_type")
+    families = {
+        kind: family for family in map(TEXT_ENCODERS.load, TEXT_ENCODERS.names()) for kind in family.model_types
+    }
+    if model_type not in families:
+        known = ", ".join(families)
+        raise FeedsegError(
+            f"{checkpoint.source} is a {model_type!r} model; a manifest's text encoder is one of {known}"
+        )
+    file = _inside(folder, text["projection"])
+    alignment = _alignment(file, text)
+    if file not in used:
+        used = [*used, file]
+    revision = _revision(folder, [*used, *_files(checkpoint)])
+    return families[model_type].open(checkpoint, alignment, revision), alignment.projection.shape[1]
+
+
+def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
+    from safetensors import safe_open
+
+    tensors = _tensors(file)
+    projection = tensors["text_proj"].float()
     if projection.dim() != 2:
-        raise FeedsegError(f"{file}: proj is a matrix, not {tuple(projection.shape)}")
-    return norm, projection
+        raise FeedsegError(f"{file}: text_proj is a matrix, not {tuple(projection.shape)}")
+    templates = text.get("templates", ["{}"])
+    if not isinstance(templates, list) or not all(isinstance(one, str) and one.count("{}") == 1 for one in templates):
+        raise FeedsegError(f"{file.parent / MANIFEST}: templates are a list of texts with one {{}} each")
+    known, words = tensors.get("known.embeddings"), ()
+    if known is not None:
+        with safe_open(file, framework="pt") as opened:
+            words = tuple(map(str, json.loads((opened.metadata() or {})["known_words"])))
+        if len(words) != len(known):
+            raise FeedsegError(f"{file} has {len(words)} known words for {len(known)} embeddings")
+        known = normalize(known.float(), dim=-1)
+    bias = tensors.get("text_bias")
+    return TextAlignment(
+        projection,
+        None if bias is None else bias.float(),
+        tuple(templates),
+        words,
+        known,
+        float(text.get("least_similarity", 0.0)),
+    )
 
 
-def _revision(folder: Path, tower: Checkpoint, projection: Path, banks: list[Path]) -> str:
-    """One revision of all that makes the numbers: manifest, tower with its configuration, projection and words."""
-    beside = [path for name in CONFIGS if (path := tower.folder / name).is_file()]
-    everything = (folder / MANIFEST, *tower.weights, *beside, projection, *banks)
-    return Checkpoint(source=str(folder), folder=folder, repository=None, weights=everything).revision
+def _tensors(file: Path) -> dict[str, Tensor]:
+    return load_weights(Checkpoint(source=str(file), folder=file.parent, repository=None, weights=(file,)))
+
+
+def _find(folder: Path, name: Any, *, tokenizer: bool = False) -> Checkpoint:
+    """A folder beside the manifest, or a hub repository."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no folder and no hub repository")
+    inside = _inside(folder, name)
+    return find_checkpoint(inside if inside.exists() or "/" not in name else name, tokenizer=tokenizer)
+
+
+def _inside(folder: Path, name: Any) -> Path:
+    """A path below the manifest's folder."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no path")
+    path = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise FeedsegError(f"{folder / MANIFEST} names {name}, which is not below its folder")
+    return path
+
+
+def _files(checkpoint: Checkpoint) -> list[Path]:
+    """Its weights, configurations and tokenizer."""
+    beside = (checkpoint.folder / name for name in (*CONFIGS, "tokenizer.json"))
+    return [*checkpoint.weights, *(path for path in beside if path.is_file())]
+
+
+def _revision(folder: Path, files: list[Path]) -> str:
+    """One revision of all that makes the numbers."""
+    return Checkpoint(source=str(folder), folder=folder, repository=None, weights=tuple(files)).revision

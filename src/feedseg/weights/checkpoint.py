@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedseg.errors import FeedsegError, first_line
 from feedseg.io.files import write_atomically
+from feedseg.weights.quantised import dequantised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,7 +117,9 @@ def cached_revision(repository: str, revision: str | None = None) -> str | None:
 
 
 def load_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Every tensor of the checkpoint, by name, on the CPU. Nothing is unpickled but tensors and plain containers.
+    """Every tensor of the checkpoint, by name, on the CPU; matrices in eight bits as fp32.
+
+    Nothing is unpickled but tensors and plain containers.
 
     Raises:
         FeedsegError: a file is absent, damaged, or holds something else than tensors.
@@ -124,7 +127,7 @@ def load_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for path in checkpoint.weights:
         tensors.update(_load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path))
-    return tensors
+    return dequantised(tensors)
 
 
 def read_config(checkpoint: Checkpoint, name: str = "config.json") -> dict[str, Any]:

@@ -10,12 +10,13 @@ import pytest
 from feedseg import FeedsegError, Settings
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, load_benchmark, read_names
 from feedseg.evaluation.datasets.prepare import OTHER, value_table
-from feedseg.evaluation.protocols.protocol import PROTOCOLS, load_protocol, published
+from feedseg.evaluation.protocols.protocol import PROTOCOLS, load_protocol
+from feedseg.evaluation.report.published import published
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS
-from feedseg.settings import HOST_SETTINGS
-from feedseg.vision.feedback.base import FeedbackAttention
+from feedseg.vision.feedback.fsa import SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH, FSAFeedback
+from feedseg.vision.hosts import HOSTS
 from feedseg.vision.text.templates import default_templates
-from feedseg.weights.catalog import CARDS, SHARPNESS_BY_PROXY, SHARPNESS_BY_WIDTH
+from feedseg.weights.catalog import CARDS
 from paths import SHARED
 
 REFERENCE = SHARED / "protocol/benchmarks.json"
@@ -50,7 +51,7 @@ def test_a_benchmark_is_the_references(name, reference):
         (benchmark.images, expected["images"]),
         (benchmark.masks, expected["masks"]),
         (benchmark.split, expected["split"]),
-        (benchmark.pictures, expected["num_images"]),
+        (benchmark.count, expected["num_images"]),
         (benchmark.zero_is_ignored, expected["zero_is_ignored"]),
         (benchmark.ignore_index, expected["ignore_index"]),
         (benchmark.root_hint, expected["root_hint"]),
@@ -95,7 +96,7 @@ def test_pixel_values_templates_and_sharpness_are_the_references(reference):
     assert list(default_templates()) == reference["prompt_templates"]
     defaults = reference["lambda_defaults"]
     by_tower = defaults["dino, dinov2, sam proxies"]
-    assert by_tower["ViT-B/16"] == by_tower["ViT-L/14"] == FeedbackAttention().sharpness
+    assert by_tower["ViT-B/16"] == by_tower["ViT-L/14"] == FSAFeedback().sharpness
     assert {1280: by_tower["ViT-H/14"]} == SHARPNESS_BY_WIDTH
     assert {"vit_mae": defaults["mae proxy"]} == SHARPNESS_BY_PROXY
 
@@ -127,7 +128,7 @@ def test_scenes_ask_for_what_scenes_show():
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, "host"])
-def test_scenes_are_seen_as_the_bundled_model_sees_pictures(protocol):
+def test_scenes_are_seen_as_the_bundled_model_sees_images(protocol):
     ours = load_protocol(protocol, "scenes", "clip").settings
     own = CARDS["mini"].settings
     theirs = load_protocol(protocol, "mine", "clip")
@@ -138,7 +139,7 @@ def test_scenes_are_seen_as_the_bundled_model_sees_pictures(protocol):
 
 
 def test_every_host_has_a_protocol_of_its_own():
-    names = {host: load_protocol("host", "voc21", host).name for host in HOST_SETTINGS}
+    names = {host: load_protocol("host", "voc21", host).name for host in HOSTS.names()}
     assert names == {
         "clip": "ProxyCLIP",
         "maskclip": "ProxyCLIP",
@@ -165,7 +166,7 @@ def write(tmp_path: Path, text: str, name: str = "mine.toml") -> Path:
 def test_a_few_lines_are_a_benchmark(tmp_path):
     benchmark = load_benchmark(write(tmp_path, OWN))
     assert (benchmark.name, benchmark.classes, benchmark.background) == ("mine", (("cat", "kitten"), ("sofa",)), ())
-    assert (benchmark.split, benchmark.pictures, benchmark.zero_is_ignored, benchmark.ignore_index) == (
+    assert (benchmark.split, benchmark.count, benchmark.zero_is_ignored, benchmark.ignore_index) == (
         *(None, None, False, None),
     )
 
@@ -178,14 +179,14 @@ name = "living rooms"
 title = "Living rooms"
 background = ["wall", "floor"]
 split = "val.txt"
-pictures = 7
+count = 7
 ignore_index = 255
 source = "my own"
 """
     )
     benchmark = load_benchmark(write(tmp_path, text))
     assert (benchmark.name, benchmark.title, benchmark.source) == ("living rooms", "Living rooms", "my own")
-    assert (benchmark.background, benchmark.split, benchmark.pictures) == (("wall", "floor"), "val.txt", 7)
+    assert (benchmark.background, benchmark.split, benchmark.count) == (("wall", "floor"), "val.txt", 7)
     assert benchmark.vocabulary(0.3).names == ("background", "cat", "sofa")
 
 
@@ -205,8 +206,8 @@ def test_a_word_in_background_and_class_is_told_on_loading(tmp_path):
         (OWN + "images = 3", "is not TOML"),
         (OWN + "split = 3", "split must be a text"),
         (OWN + 'split = " "', "split is empty"),
-        (OWN + "pictures = 0", "pictures is at least 1"),
-        (OWN + "pictures = true", "pictures must be a whole number, not True"),
+        (OWN + "count = 0", "count is at least 1"),
+        (OWN + "count = true", "count must be a whole number, not True"),
         (OWN + 'ignore_index = "255"', "ignore_index must be a whole number"),
         (OWN + "ignore_index = 1", "ignore_index 1 is the value of a class; classes have 0 to 1"),
         (OWN + "ignore_index = 70000", "at most"),
@@ -337,7 +338,7 @@ def test_a_protocol_of_ones_own_starts_from_fsa_or_the_hosts(tmp_path):
         ("[voc21]\ntreshold = 0.2", "[voc21]: unknown key 'treshold'"),
         ("threshold = 1.0", "threshold is from 0 to below 1, not 1"),
         ("smallest_area = -0.1", "smallest_area is from 0 to below 1"),
-        ("window = 0", 'window is a number of pixels, [height, width] or "none" for the whole picture, not 0'),
+        ("window = 0", 'window is a number of pixels, [height, width] or "none" for the whole image, not 0'),
         ("window = [224, 224, 3]", "window is a number of pixels"),
         ('stride = "none"', "stride is a number of pixels"),
         ("stride = 400", "leaves gaps"),
@@ -358,5 +359,5 @@ def test_a_wrong_protocol_is_told(text, message, tmp_path):
 def test_slips_in_names_of_protocols_are_told():
     with pytest.raises(FeedsegError, match="did you mean 'proxyclip'"):
         load_protocol("proxyclp", "voc21", "clip")
-    with pytest.raises(FeedsegError, match="host 'dino' has no protocol"):
+    with pytest.raises(FeedsegError, match="there is no host 'dino'"):
         load_protocol("host", "voc21", "dino")

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feedseg.apps.cli.run_data import ranges
 from PIL import Image
 
 from feedseg import FeedsegError
-from feedseg.apps.cli.main import main
 from feedseg.evaluation.datasets.benchmarks import load_benchmark
 from feedseg.evaluation.datasets.check import Report, check
 from tiny_datasets import LAYOUTS, draw, draw_detail, save_mask, save_picture, values_with
 
 
 def examine(name: str, root: Path, thorough: bool = False) -> Report:
-    """Check a benchmark that has three pictures."""
-    return check(replace(load_benchmark(name, root), pictures=3), root, thorough)
+    """Check a benchmark that has three images."""
+    return check(replace(load_benchmark(name, root), count=3), root, thorough)
 
 
 def problems(report: Report) -> str:
@@ -41,14 +39,14 @@ def test_a_sound_data_set_passes(name, thorough, tmp_path):
     root, _ = draw(name, tmp_path)
     report = examine(name, root, thorough)
     assert (problems(report), report.passed) == ("", True)
-    assert (report.pictures, report.masks_read) == (3, 3)
+    assert (report.images, report.masks_read) == (3, 3)
     assert report.values == tuple(sorted(LAYOUTS[name].meaning))
 
 
 def test_a_count_that_is_not_the_published_one_is_a_problem(tmp_path):
     root, _ = draw("voc21", tmp_path)
     report = check(load_benchmark("voc21"), root)
-    assert "3 pictures instead of 1449" in problems(report)
+    assert "3 images instead of 1449" in problems(report)
     assert "VOCtrainval_11-May-2012.tar" in problems(report)
 
 
@@ -68,23 +66,23 @@ def test_a_missing_split_is_a_problem(tmp_path):
     assert "val.txt, is missing → download VOCtrainval_11-May-2012.tar" in problems(report)
 
 
-def test_missing_pictures_and_masks_are_counted(tmp_path):
+def test_missing_images_and_masks_are_counted(tmp_path):
     root, _ = draw("voc21", tmp_path)
     for one in LAYOUTS["voc21"].ids[:2]:
         (root / f"JPEGImages/{one}.jpg").unlink()
     mask("voc21", root, 2).unlink()
     report = examine("voc21", root)
-    assert f"2 pictures missing, as {root}/JPEGImages/2007_000033.jpg" in problems(report)
+    assert f"2 images missing, as {root}/JPEGImages/2007_000033.jpg" in problems(report)
     assert f"1 mask missing, as {root}/SegmentationClass/2008_000002.png" in problems(report)
     assert report.masks_read == 0
 
 
-def test_masks_without_a_picture_are_noted(tmp_path):
+def test_masks_without_an_image_are_noted(tmp_path):
     root, _ = draw("ade20k", tmp_path)
     (root / "images/validation/ADE_val_00000002.jpg").unlink()
     report = examine("ade20k", root)
-    assert "2 pictures instead of 3" in problems(report)
-    assert f"1 mask without a picture, as {root}/annotations/validation/ADE_val_00000002.png" in notes(report)
+    assert "2 images instead of 3" in problems(report)
+    assert f"1 mask without an image, as {root}/annotations/validation/ADE_val_00000002.png" in notes(report)
 
 
 def test_sizes_that_differ_are_a_problem(tmp_path):
@@ -99,18 +97,18 @@ def test_sizes_that_differ_are_a_problem(tmp_path):
 
 def test_unreadable_files_are_a_problem(tmp_path):
     root, _ = draw("voc21", tmp_path)
-    mask("voc21", root).write_text("no picture")
+    mask("voc21", root).write_text("no image")
     assert f"{mask('voc21', root)} is not an image in a known format" in problems(examine("voc21", root))
 
 
 @pytest.mark.parametrize("thorough", [False, True])
-def test_a_truncated_picture_is_found_when_decoded(thorough, tmp_path):
+def test_a_truncated_image_is_found_when_decoded(thorough, tmp_path):
     root, _ = draw("voc21", tmp_path)
-    picture = root / "JPEGImages/2007_000033.jpg"
-    save_picture(picture, size=(90, 120))
+    image = root / "JPEGImages/2007_000033.jpg"
+    save_picture(image, size=(90, 120))
     save_mask(mask("voc21", root), np.ones((90, 120)), "P")
-    picture.write_bytes(picture.read_bytes()[:2000])
-    assert (f"{picture} cannot be read" in problems(examine("voc21", root, thorough))) == thorough
+    image.write_bytes(image.read_bytes()[:2000])
+    assert (f"{image} cannot be read" in problems(examine("voc21", root, thorough))) == thorough
 
 
 def test_values_of_a_part_of_the_masks_are_read_unless_thorough(tmp_path):
@@ -247,87 +245,10 @@ def test_an_exif_orientation_is_noted(tmp_path):
     save_picture(root / "images/validation/ADE_val_00000003.jpg", orientation=3)
     report = examine("ade20k", root)
     assert report.passed
-    assert "1 picture with an EXIF orientation, read as stored, as ADE_val_00000003" in notes(report)
+    assert "1 image with an EXIF orientation, read as stored, as ADE_val_00000003" in notes(report)
 
 
 def test_classes_in_no_mask_are_noted_when_all_were_read(tmp_path):
     root, _ = draw("cityscapes", tmp_path)
     assert "16 classes in no mask: sidewalk, building, wall, " in notes(examine("cityscapes", root, thorough=True))
     assert "classes in no mask" not in notes(examine("cityscapes", root))
-
-
-def test_ranges():
-    assert ranges([0, 1, 2, 20, 21, 255]) == "0 to 2, 20, 21, 255"
-    assert ranges([]) == ""
-
-
-OWN = 'images = "photos/{id}.jpg"\nmasks = "masks/{id}.png"\nclasses = ["cat", "sofa"]\nbackground = ["wall"]\n'
-
-
-def test_the_command_says_that_all_is_well(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("mine.toml").write_text(OWN)
-    save_picture(Path("photos/a.jpg"))
-    save_mask(Path("masks/a.png"), values_with((0, 1, 2)))
-    assert main(["data", "check", "mine.toml"]) == 0
-    out, err = capsys.readouterr()
-    assert [line.split(None, 1) for line in out.splitlines() if line] == [
-        ["mine", "mine"],
-        ["root", "."],
-        ["pictures", "1"],
-        ["masks", "1 read"],
-        ["values", "0 to 2"],
-        ["result", "all is well"],
-    ]
-    assert err == ""
-
-
-def test_the_command_says_what_is_wrong_and_exits_with_1(tmp_path, capsys):
-    root, _ = draw("voc21", tmp_path)
-    assert main(["data", "check", "voc21", str(root), "--thorough"]) == 1
-    out = capsys.readouterr().out
-    assert "problem   3 pictures instead of 1449" in out
-    assert "          → download VOCtrainval_11-May-2012.tar" in out
-    assert "result    1 problem\n" in out
-
-
-def test_the_same_advice_is_given_once(tmp_path, capsys):
-    root, _ = draw("voc21", tmp_path)
-    (root / "JPEGImages/2007_000033.jpg").unlink()
-    assert main(["data", "check", "voc21", str(root)]) == 1
-    out = capsys.readouterr().out
-    assert "result    2 problems" in out
-    assert out.count("→ download") == 1
-
-
-@pytest.mark.parametrize("command", [["data"], ["data", "check"], ["data", "prepare"]])
-def test_help_fits_80_columns(command, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    assert main([*command, "--help"]) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
-
-
-def test_without_a_command_there_is_one_line(capsys):
-    assert main(["data"]) == 2
-    assert capsys.readouterr().err == "feedseg: Missing command. (see feedseg data --help)\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["voc12", "."], "no benchmark 'voc12'"),
-        (["voc21"], "give the folder, usually called VOCdevkit/VOC2012"),
-        (["voc21", "nowhere"], "nowhere is not a folder"),
-        (["scenes"], "no files to check"),
-        (["none.toml"], "none.toml cannot be read"),
-        (["context459"], "give its folder"),
-    ],
-)
-def test_what_cannot_be_checked_is_one_line_and_exits_with_2(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["data", "check", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert message in err
-    assert err.startswith("feedseg: ")
-    assert err.count("\n") == 1

@@ -1,7 +1,6 @@
 """`feedseg data prepare`: masks come out as the tables say, nothing that exists is touched, and runs can be resumed."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg import FeedsegError
-from feedseg.apps.cli import run_data as data_app
-from feedseg.apps.cli.main import main
+from feedseg.engine.outcomes import Done, Failed, Outcome
 from feedseg.evaluation.datasets import prepare as prepare_module
 from feedseg.evaluation.datasets.benchmarks import load_benchmark
 from feedseg.evaluation.datasets.check import check
 from feedseg.evaluation.datasets.masks import read_mask
-from feedseg.evaluation.datasets.prepare import OTHER, Outcome, plan, run, value_table
+from feedseg.evaluation.datasets.prepare import OTHER, Job, plan, run, value_table
 from feedseg.evaluation.datasets.prepare_context import category_ids
 from feedseg.evaluation.datasets.prepare_rle import decode_mask, decompressed
 from feedseg.evaluation.datasets.samples import find_samples
@@ -37,8 +35,16 @@ TARGETS = {
 }
 
 
-def prepare(name: str, source: Path, out: Path, workers: int = 1) -> list[Outcome]:
-    return list(run(plan(name, source, out), workers))
+def prepare(name: str, source: Path, out: Path, workers: int = 1) -> list[Outcome[Job, bool]]:
+    """What became of every file; in order with one worker."""
+    outcomes: list[Outcome[Job, bool]] = []
+    totals = run(plan(name, source, out), workers, outcomes.append)
+    assert not totals.missing
+    return outcomes
+
+
+def failures(outcomes: list[Outcome[Job, bool]]) -> list[str]:
+    return [outcome.reason for outcome in outcomes if isinstance(outcome, Failed)]
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -57,7 +63,8 @@ def test_values_become_what_they_are_by_hand(name, workers, tmp_path):
     originals = draw_raw(name, source)
     before = snapshot(source)
     outcomes = prepare(name, source, out, workers)
-    assert [outcome.failure for outcome in outcomes] == [None] * 3
+    assert len(outcomes) == 3
+    assert failures(outcomes) == []
     for one, path in originals.items():
         with Image.open(path) as image:
             expected = [[EXPECTED[name][int(value)] for value in row] for row in np.asarray(image)]
@@ -103,7 +110,7 @@ def test_what_was_prepared_passes_the_check_and_is_read(name, tmp_path):
         save_picture(benchmark.image(tmp_path, one))
     report = check(benchmark, tmp_path)
     assert [finding.text for finding in report.findings if finding.is_problem] == [
-        f"3 pictures instead of {benchmark.pictures}: results cannot be compared with published ones"
+        f"3 images instead of {benchmark.count}: results cannot be compared with published ones"
     ]
     assert [sample.name for sample in find_samples(benchmark, tmp_path)] == sorted(originals)
 
@@ -120,35 +127,10 @@ def test_what_exists_stays_and_is_no_source(tmp_path):
     first = prepare("coco-stuff", tmp_path, tmp_path)
     before = snapshot(tmp_path)
     second = prepare("coco-stuff", tmp_path, tmp_path)
-    assert [outcome.was_there for outcome in first] == [False] * 3
-    assert [outcome.was_there for outcome in second] == [True] * 3
+    assert first == [Done(outcome.item, False) for outcome in first]
+    assert second == [Done(outcome.item, True) for outcome in second]
     assert snapshot(tmp_path) == before
     assert len(second) == len(originals)
-
-
-def test_an_interrupted_run_goes_on(tmp_path, monkeypatch, capsys):
-    source, out = tmp_path / "download", tmp_path / "root"
-    draw_raw("cityscapes", source)
-    before = snapshot(source)
-
-    def stopped(jobs: Any, workers: int) -> Iterator[Outcome]:
-        for number, outcome in enumerate(run(jobs, workers)):
-            yield outcome
-            if number == 0:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(data_app, "run", stopped)
-    arguments = ["data", "prepare", "cityscapes", str(source), str(out), "--workers", "1"]
-    assert main(arguments) == 130
-    assert "goes on where this one stopped" in capsys.readouterr().err
-    (first,) = (out / "gtFine/val").rglob("*.png")
-    made = (first.read_bytes(), first.stat().st_mtime_ns)
-    monkeypatch.undo()
-    assert main(arguments) == 0
-    assert "there  1 files" in capsys.readouterr().out
-    assert (first.read_bytes(), first.stat().st_mtime_ns) == made
-    assert len(list((out / "gtFine/val").rglob("*.png"))) == 3
-    assert snapshot(source) == before
 
 
 def test_a_write_that_is_cut_off_leaves_no_file(tmp_path, monkeypatch):
@@ -161,65 +143,25 @@ def test_a_write_that_is_cut_off_leaves_no_file(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Image.Image, "save", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        prepare("coco-stuff", tmp_path / "download", tmp_path / "out")
+    totals = run(plan("coco-stuff", tmp_path / "download", tmp_path / "out"), 1)
+    assert totals.interrupted
     assert snapshot(tmp_path / "out") == {}
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_bad_file_is_reported_and_the_others_are_made(workers, tmp_path, capsys):
-    source, out = tmp_path / "download", tmp_path / "root"
-    first, second, _ = draw_raw("coco-stuff", source).values()
-    save_mask(first, np.array([[0, 182, 11]]))
-    second.write_bytes(second.read_bytes()[:50])
-    arguments = ["data", "prepare", "coco-stuff", str(source), str(out), "--workers", str(workers)]
-    assert main(arguments) == 1
-    result = capsys.readouterr()
-    assert f"feedseg: {first} holds the value 11, which has no meaning" in result.err
-    assert f"feedseg: {second} cannot be read" in result.err
-    assert [line.split(None, 1)[0] for line in result.out.splitlines() if line] == ["made", "failed", "next"]
-    assert "failed  2 files" in result.out
-    assert len(snapshot(out)) == 1
 
 
 def test_values_of_16_bits_are_errors_too(tmp_path):
     first, *_ = draw_raw("cityscapes", tmp_path).values()
     save_mask(first, np.array([[7, 300]]), "I;16")
     outcome, *_ = prepare("cityscapes", tmp_path, tmp_path / "out")
-    assert outcome.failure == f"{first} holds the value 300, which has no meaning"
+    assert failures([outcome]) == [f"{first} holds the value 300, which has no meaning"]
 
 
 def test_an_unforeseen_error_is_a_failure_of_one_file(tmp_path, monkeypatch):
     draw_raw("coco-stuff", tmp_path)
     monkeypatch.setattr(prepare_module, "read_mask", lambda path: 1 / 0)
     outcomes = prepare("coco-stuff", tmp_path, tmp_path / "out")
-    assert all("ZeroDivisionError, division by zero" in str(outcome.failure) for outcome in outcomes)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["voc21", ".", "out"], "nothing to prepare for 'voc21'"),
-        (["context59", ".", "out"], "did you mean 'context'"),
-        (["coco-stuff", ".", "out"], "there are no masks ….png in ."),
-        (["cityscapes", ".", "out"], "there are no masks …_gtFine_labelIds.png in .; download leftImg8bit"),
-        (["context", ".", "out"], "trainval_merged.json is missing"),
-        (["context", "broken.json", "out"], "broken.json is not JSON"),
-        (["context", "other.json", "out"], "other.json has not the layout of trainval_merged.json"),
-        (["coco-stuff", "nowhere", "out"], "nowhere does not exist"),
-        (["coco-stuff", "download", "broken.json"], "broken.json is a file"),
-    ],
-)
-def test_what_cannot_be_started_is_one_line_and_exits_with_2(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    draw_raw("coco-stuff", tmp_path / "download")
-    Path("broken.json").write_text("{")
-    Path("other.json").write_text('{"images": []}')
-    assert main(["data", "prepare", *arguments]) == 2
-    err = capsys.readouterr().err
-    assert message in err
-    assert err.count("\n") == 1
-    assert not Path("out").exists()
+    assert len(failures(outcomes)) == 3
+    for outcome, reason in zip(outcomes, failures(outcomes), strict=True):
+        assert reason == f"{outcome.item.target} cannot be made: unexpected ZeroDivisionError: division by zero"
 
 
 def columns(inside: np.ndarray) -> list[int]:
@@ -303,12 +245,13 @@ def test_context_is_drawn_region_by_region(tmp_path):
     # 458 is wood, the 59th class; 2 aeroplane, the first; 284 person, the 37th. Later regions lie on top.
     wood, plane = region(slice(0, 9), slice(0, 8)), region(slice(2, 5), slice(6, 12), as_text=False)
     person = region(slice(4, 6), slice(7, 9))
-    pictures = {"2008_000009": [(458, wood), (2, plane), (284, person)], "2008_000002": []}
-    source = draw_detail(tmp_path / "trainval_merged.json", pictures)
+    images = {"2008_000009": [(458, wood), (2, plane), (284, person)], "2008_000002": []}
+    source = draw_detail(tmp_path / "trainval_merged.json", images)
     before = snapshot(tmp_path)
     out = tmp_path / "VOC2010"
     outcomes = prepare("context", source, out)
-    assert [outcome.failure for outcome in outcomes] == [None] * 3
+    assert len(outcomes) == 3
+    assert failures(outcomes) == []
     expected = np.zeros((HEIGHT, WIDTH), int)
     expected[:, :8], expected[2:5, 6:], expected[4:6, 7:9] = 59, 1, 37
     assert read_mask(out / "SegmentationClassContext/2008_000009.png").tolist() == expected.tolist()
@@ -317,7 +260,7 @@ def test_context_is_drawn_region_by_region(tmp_path):
     assert {name: content for name, content in snapshot(tmp_path).items() if name in before} == before
     classes = load_benchmark("context59").classes
     assert [classes[label - 1] for label in (59, 1, 37)] == [("wood",), ("aeroplane",), ("person",)]
-    for name in pictures:
+    for name in images:
         save_picture(out / f"JPEGImages/{name}.jpg")
     _, truth = find_samples(load_benchmark("context60"), out)[1].read()
     assert truth.tolist() == expected.tolist()
@@ -336,17 +279,17 @@ def test_context_in_other_processes(tmp_path):
         (2, [[0, 0, 4, 0, 4, 4]], "not run-length encoded"),
         (2, {"size": [HEIGHT, WIDTH]}, "not run-length encoded"),
         (2, {"size": [HEIGHT, WIDTH], "counts": [5]}, "do not come to 12 × 9"),
-        (2, {"size": [WIDTH, HEIGHT], "counts": [HEIGHT * WIDTH]}, "the size (12, 9), the picture (9, 12)"),
+        (2, {"size": [WIDTH, HEIGHT], "counts": [HEIGHT * WIDTH]}, "the size (12, 9), the image (9, 12)"),
     ],
 )
 def test_a_region_that_cannot_be_used_is_named(category, segmentation, message, tmp_path):
     good = [(2, region(slice(0, 2), slice(0, 2)))]
     draw_detail(tmp_path / "trainval_merged.json", {"a": [(category, segmentation)], "b": good})
     bad, fine, split = prepare("context", tmp_path, tmp_path / "out")
-    assert message in str(bad.failure)
-    assert f"{tmp_path / 'trainval_merged.json'}, picture a: " in str(bad.failure)
-    assert (fine.failure, split.failure) == (None, None)
-    assert not bad.target.exists()
+    (reason,) = failures([bad, fine, split])
+    assert message in reason
+    assert f"{tmp_path / 'trainval_merged.json'}, image a: " in reason
+    assert not bad.item.target.exists()
 
 
 def test_a_category_under_another_name_is_a_warning(tmp_path):

@@ -34,7 +34,7 @@ def own(folder: Path, more: str = "") -> Benchmark:
 
 
 def add(folder: Path, name: str, values: np.ndarray, mode: str = "L") -> Path:
-    """A picture and its mask."""
+    """An image and its mask."""
     save_picture(folder / f"photos/{name}.jpg", size=(values.shape[0], values.shape[1]))
     return save_mask(folder / f"masks/{name}.png", values, mode)
 
@@ -46,8 +46,8 @@ def test_every_layout_is_read_as_by_hand(name, tmp_path):
     samples = find_samples(load_benchmark(name, root), root)
     assert [sample.name for sample in samples] == list(layout.ids)
     for sample in pickle.loads(pickle.dumps(samples)):
-        picture, truth = sample.read()
-        assert picture.pixels.shape == (HEIGHT, WIDTH, 3)
+        image, truth = sample.read()
+        assert image.pixels.shape == (HEIGHT, WIDTH, 3)
         assert truth.shape == (HEIGHT, WIDTH)
         assert truth.dtype == np.int32
         expected = [[layout.meaning[int(value)] for value in row] for row in masks[sample.name]]
@@ -58,13 +58,13 @@ def test_every_benchmark_with_files_has_a_layout():
     assert {*LAYOUTS, "scenes"} == set(BENCHMARKS)
 
 
-def test_pictures_are_those_of_the_same_name(tmp_path):
+def test_images_are_those_of_the_same_name(tmp_path):
     root, _ = draw("voc21", tmp_path)
     for sample in find_samples(load_benchmark("voc21"), root):
-        picture, _ = sample.read()
-        with Image.open(root / f"JPEGImages/{sample.name}.jpg") as image:
-            assert np.array_equal(picture.pixels, np.array(image.convert("RGB")))
-        assert picture.source == str(root / f"JPEGImages/{sample.name}.jpg")
+        image, _ = sample.read()
+        with Image.open(root / f"JPEGImages/{sample.name}.jpg") as file:
+            assert np.array_equal(image.pixels, np.array(file.convert("RGB")))
+        assert image.source == str(root / f"JPEGImages/{sample.name}.jpg")
 
 
 def test_a_limit_takes_the_first(tmp_path):
@@ -89,7 +89,7 @@ def test_a_folder_of_ones_own(tmp_path):
     assert len(find_samples(benchmark, tmp_path / "elsewhere")) == 2
 
 
-def test_pictures_and_masks_in_one_folder_are_told_apart(tmp_path):
+def test_images_and_masks_in_one_folder_are_told_apart(tmp_path):
     text = 'images = "{id}.png"\nmasks = "{id}_mask.png"\nclasses = ["cat", "sofa"]\n'
     (tmp_path / "mine.toml").write_text(text)
     for name in ("a", "b"):
@@ -136,7 +136,7 @@ def test_16_bits_are_read_in_the_other_byte_order(tmp_path):
     assert read_mask(tmp_path / "a.tif").tolist() == [[300, 7]]
 
 
-def test_a_picture_is_read_as_stored(tmp_path):
+def test_an_image_is_read_as_stored(tmp_path):
     path = save_picture(tmp_path / "photos/a.png", size=(2, 3), orientation=6)
     assert read_stored(path).size == (2, 3)
     straight = save_picture(tmp_path / "photos/b.png", size=(2, 3))
@@ -160,7 +160,7 @@ def break_content(mask: Path) -> None:
 
 
 def break_format(mask: Path) -> None:
-    mask.write_text("no picture")
+    mask.write_text("no image")
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_a_mask_that_cannot_be_used_is_named(damage: Callable[[Path], None], mes
     assert str(mask) in str(error.value)
 
 
-def test_a_picture_that_cannot_be_used_is_named(tmp_path):
+def test_an_image_that_cannot_be_used_is_named(tmp_path):
     add(tmp_path, "a", values_with((0, 1)))
     (sample,) = find_samples(own(tmp_path), None)
-    picture = tmp_path / "photos/a.jpg"
-    picture.write_bytes(picture.read_bytes()[:400])
-    with pytest.raises(FeedsegError, match=str(picture)):
+    image = tmp_path / "photos/a.jpg"
+    image.write_bytes(image.read_bytes()[:400])
+    with pytest.raises(FeedsegError, match=str(image)):
         sample.read()
 
 
@@ -208,7 +208,7 @@ def test_what_is_missing_is_named_with_what_to_do(tmp_path):
     with pytest.raises(FeedsegError, match=r"1 of 3 masks are missing.*2008_000002\.png; `feedseg data check voc21"):
         find_samples(benchmark, root)
     (root / "JPEGImages/2011_003271.jpg").unlink()
-    with pytest.raises(FeedsegError, match=r"1 of 3 pictures are missing.*2011_003271\.jpg; `feedseg data check"):
+    with pytest.raises(FeedsegError, match=r"1 of 3 images are missing.*2011_003271\.jpg; `feedseg data check"):
         find_samples(benchmark, root)
     assert len(find_samples(benchmark, root, limit=1)) == 1
     split = root / "ImageSets/Segmentation/val.txt"
@@ -236,7 +236,7 @@ def test_without_a_root_there_is_advice(tmp_path):
         find_samples(load_benchmark("voc21"), None)
     with pytest.raises(FeedsegError, match="is not a folder"):
         find_samples(load_benchmark("voc21"), tmp_path / "nowhere")
-    with pytest.raises(FeedsegError, match="no pictures"):
+    with pytest.raises(FeedsegError, match="no images"):
         find_samples(own(tmp_path), None)
 
 
@@ -247,11 +247,11 @@ def test_scenes_are_drawn_the_same_every_time():
     names = benchmark.vocabulary().names
     patterns = {pattern for _, pattern in HELD_OUT}
     for sample in samples[:6]:
-        picture, truth = sample.read()
+        image, truth = sample.read()
         again, same = pickle.loads(pickle.dumps(sample)).read()
-        assert np.array_equal(picture.pixels, again.pixels)
+        assert np.array_equal(image.pixels, again.pixels)
         assert np.array_equal(truth, same)
-        assert picture.size == truth.shape == (SIZE, SIZE)
+        assert image.size == truth.shape == (SIZE, SIZE)
         assert truth.dtype == np.int32
         shown = {names[label] for label in np.unique(truth)}
         assert len(shown - patterns) == 1  # the background
@@ -266,8 +266,8 @@ def test_scenes_are_those_that_are_reported(monkeypatch):
     benchmark = load_benchmark("scenes")
     assert benchmark.vocabulary() == task.vocabulary
     scene = evaluate.draw_scene(np.random.default_rng((SEED, 3)), SIZE, (2, 4), HELD_OUT)
-    picture, truth = find_samples(benchmark, None)[3].read()
-    assert np.array_equal(picture.pixels, scene.picture)
+    image, truth = find_samples(benchmark, None)[3].read()
+    assert np.array_equal(image.pixels, scene.image)
     assert np.array_equal(truth, task.truth(scene))
 
 
@@ -281,7 +281,7 @@ def test_values_have_one_meaning_each(labels, zero_is_ignored, ignore_index, val
     """The rule, pixel by pixel: 0 may be ignored and lower all others; one value may be ignored; others are unknown."""
     meaning = MaskValues(labels, zero_is_ignored, ignore_index)
     array = np.array([values], np.uint16)
-    truth, unknown = meaning.truth(array)[0].tolist(), set(meaning.unknown(array))
+    truth, unknown = meaning.target(array)[0].tolist(), set(meaning.unknown(array))
     for value, label in zip(values, truth, strict=True):
         lowered = value - 1 if zero_is_ignored else value
         if 0 <= lowered < labels:
@@ -294,7 +294,7 @@ def test_values_have_one_meaning_each(labels, zero_is_ignored, ignore_index, val
 
 def test_a_benchmark_with_other_counts_is_read_all_the_same(tmp_path):
     root, _ = draw("voc21", tmp_path)
-    assert len(find_samples(replace(load_benchmark("voc21"), pictures=99), root)) == 3
+    assert len(find_samples(replace(load_benchmark("voc21"), count=99), root)) == 3
 
 
 DOCUMENTATION = ROOT / "docs/datasets.md"
@@ -330,4 +330,4 @@ def test_the_documentation_names_every_benchmark_its_root_and_its_count():
 
 
 def load_benchmark_count(name: str) -> int:
-    return read_toml(PUBLISHED / f"{name}.toml")["pictures"]
+    return read_toml(PUBLISHED / f"{name}.toml")["count"]

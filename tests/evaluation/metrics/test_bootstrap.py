@@ -12,11 +12,11 @@ from feedseg.evaluation.metrics.confusion import intersection_and_union, mean_io
 from feedseg.evaluation.report.tables import points, signed, with_interval
 
 
-def confusions(seed: int, pictures: int, classes: int) -> np.ndarray:
-    """Random confusion matrices, every picture with some of the classes only."""
+def confusions(seed: int, images: int, classes: int) -> np.ndarray:
+    """Random confusion matrices, every image with some of the classes only."""
     rng = np.random.default_rng(seed)
-    matrices = rng.integers(0, 50, (pictures, classes, classes)) + 80 * np.eye(classes, dtype=np.int64)
-    present = rng.random((pictures, classes)) < 0.4
+    matrices = rng.integers(0, 50, (images, classes, classes)) + 80 * np.eye(classes, dtype=np.int64)
+    present = rng.random((images, classes)) < 0.4
     return matrices * present[:, :, None] * present[:, None, :]
 
 
@@ -69,7 +69,7 @@ def test_the_same_draws_every_time_and_no_gain_over_oneself() -> None:
     assert (gain.value, gain.low, gain.high) == (0, 0, 0)
 
 
-def test_one_picture_has_a_value_and_no_interval() -> None:
+def test_one_image_has_a_value_and_no_interval() -> None:
     one, other = confusions(1, 1, 4) + 1, confusions(2, 1, 4) + 1
     gain = gain_interval(areas(one), areas(other))
     assert gain.value == pytest.approx(mean_iou(one[0]) - mean_iou(other[0]))
@@ -78,9 +78,9 @@ def test_one_picture_has_a_value_and_no_interval() -> None:
     assert with_interval(iou_interval(areas(one))) == f"{100 * mean_iou(one[0]):.1f} [–]"
 
 
-def test_few_pictures_are_said_to_be_few() -> None:
+def test_few_images_are_said_to_be_few() -> None:
     assert few_note(20) is None
-    assert "19 pictures are too few" in (few_note(19) or "")
+    assert "19 images are too few" in (few_note(19) or "")
     assert "no interval" in (few_note(1) or "")
 
 

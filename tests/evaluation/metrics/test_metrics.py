@@ -79,9 +79,9 @@ def test_nothing_counted_is_not_a_number_and_no_warning() -> None:
 @pytest.mark.parametrize(
     ("truth", "labels", "message"),
     [
-        ([0, 7], [0, 0], "the truth has a class outside 0 to 2: 7"),
-        ([0, -2], [0, 0], "the truth has a class outside 0 to 2: -2"),
-        ([0, 1], [0, 3], "the labels have a class outside 0 to 2: 3"),
+        ([0, 7], [0, 0], "the target has a class outside 0 to 2: 7"),
+        ([0, -2], [0, 0], "the target has a class outside 0 to 2: -2"),
+        ([0, 1], [0, 3], "the prediction has a class outside 0 to 2: 3"),
         ([0, 1, 2], [0, 1], "shape"),
     ],
 )
@@ -119,7 +119,7 @@ def slow_boundary_counts(truth: np.ndarray, labels: np.ndarray, classes: int) ->
 @pytest.mark.parametrize("seed", range(3))
 def test_boundaries_agree_with_their_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    # a picture so long that the tolerance is 2.2 pixels, in blocks so that there are insides too
+    # an image so long that the tolerance is 2.2 pixels, in blocks so that there are insides too
     truth, labels = (np.kron(rng.integers(0, 3, (2, 50)), np.ones((4, 6), np.int64)) for _ in range(2))
     counts = boundary_counts(truth, labels.astype(np.uint8), 4, IGNORED)
     np.testing.assert_array_equal(counts, slow_boundary_counts(truth, labels, 4))

@@ -14,25 +14,26 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import sklearn.metrics
-from feedseg.evaluation.report.content import Chapter, card_of
-from feedseg.evaluation.report.pictures import truth_overlay
 from PIL import Image
 
 from feedseg.evaluation.metrics.bootstrap import Interval
-from feedseg.evaluation.report import pictures as report_pictures
+from feedseg.evaluation.report import images as report_images
+from feedseg.evaluation.report.html import html_table
+from feedseg.evaluation.report.images import target_overlay
 from feedseg.evaluation.report.plot import Mark, interval_plot
+from feedseg.evaluation.report.published import card_of, published_for
 from feedseg.evaluation.report.tables import Table, points, signed
-from measuring import CLASSES, evaluate, journal_lines, write_dataset
+from measuring import CLASSES, journal_lines, write_dataset
 
 ZERO: Any = 0.0  # scikit-learn's own annotation says that it is text
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tmp_path_factory: pytest.TempPathFactory, evaluate) -> Path:
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_pictures, "EACH", 1)
-        assert evaluate("--dataset", write_dataset(folder / "photos", 5), "--out", folder / "out") == 0
+        patch.setattr(report_images, "EACH", 1)
+        evaluate(write_dataset(folder / "photos", 5), folder / "out")
     return folder / "out"
 
 
@@ -42,36 +43,36 @@ def report(out: Path) -> dict[str, Any]:
 
 
 def pairs(out: Path, variant: str, name: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True classes, labels and how many pixels have them, of all pictures or one, straight from the journal."""
+    """True classes, labels and how many pixels have them, of all images or one, straight from the journal."""
     rows = [
         row for line in journal_lines(out / "mine") if name in (None, line["name"]) for row in line["pixels"][variant]
     ]
-    true, named, count = np.array(rows).T
-    return true, named, count
+    target, pred, count = np.array(rows).T
+    return target, pred, count
 
 
-def jaccard(true: np.ndarray, named: np.ndarray, count: np.ndarray, labels: list[int], **options: Any) -> Any:
+def jaccard(target: np.ndarray, pred: np.ndarray, count: np.ndarray, labels: list[int], **options: Any) -> Any:
     return sklearn.metrics.jaccard_score(
-        true, named, labels=labels, sample_weight=count, zero_division=ZERO, **{"average": "macro", **options}
+        target, pred, labels=labels, sample_weight=count, zero_division=ZERO, **{"average": "macro", **options}
     )
 
 
-@pytest.mark.parametrize("variant", ["without", "feedback", "control"])
+@pytest.mark.parametrize("variant", ["none", "paper", "control"])
 def test_the_figures_are_those_of_scikit_learn(out: Path, report: dict[str, Any], variant: str) -> None:
-    true, named, count = pairs(out, variant)
-    occurring = sorted({*true.tolist(), *named.tolist()})
+    target, pred, count = pairs(out, variant)
+    occurring = sorted({*target.tolist(), *pred.tolist()})
     figures = report["variants"][variant]
-    assert figures["miou"]["value"] == pytest.approx(jaccard(true, named, count, occurring))
-    assert figures["pixel_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(true, named, sample_weight=count))
+    assert figures["miou"]["value"] == pytest.approx(jaccard(target, pred, count, occurring))
+    assert figures["pixel_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(target, pred, sample_weight=count))
     recalls = sklearn.metrics.recall_score(
-        true, named, labels=sorted(set(true.tolist())), average="macro", sample_weight=count, zero_division=ZERO
+        target, pred, labels=sorted(set(target.tolist())), average="macro", sample_weight=count, zero_division=ZERO
     )
     assert figures["mean_class_accuracy"] == pytest.approx(recalls)
-    matrix = sklearn.metrics.confusion_matrix(true, named, labels=list(range(len(CLASSES))), sample_weight=count)
+    matrix = sklearn.metrics.confusion_matrix(target, pred, labels=list(range(len(CLASSES))), sample_weight=count)
     np.testing.assert_array_equal(figures["confusion"], matrix)
     by_class = [one["iou"][variant] for one in report["classes"]]
     assert [index for index, value in enumerate(by_class) if value is not None] == occurring
-    expected = jaccard(true, named, count, occurring, average=None)
+    expected = jaccard(target, pred, count, occurring, average=None)
     np.testing.assert_allclose([by_class[index] for index in occurring], expected)
     worst = max(
         (matrix[i, j] for i in range(len(CLASSES)) for j in range(len(CLASSES)) if i != j),
@@ -80,19 +81,19 @@ def test_the_figures_are_those_of_scikit_learn(out: Path, report: dict[str, Any]
 
 
 def test_gains_are_differences_and_lie_in_their_intervals(report: dict[str, Any]) -> None:
-    for variant in ("feedback", "control"):
+    for variant in ("paper", "control"):
         gain = report["gains"][variant]
-        difference = report["variants"][variant]["miou"]["value"] - report["variants"]["without"]["miou"]["value"]
+        difference = report["variants"][variant]["miou"]["value"] - report["variants"]["none"]["miou"]["value"]
         assert gain["value"] == pytest.approx(difference)
         assert gain["low"] <= gain["value"] <= gain["high"]
 
 
-def test_every_pictures_figure_is_the_mean_over_its_true_classes(out: Path, report: dict[str, Any]) -> None:
-    assert list(report["by_picture"]) == [str(index) for index in range(5)]
-    for name, figures in report["by_picture"].items():
+def test_every_images_figure_is_the_mean_over_its_true_classes(out: Path, report: dict[str, Any]) -> None:
+    assert list(report["by_image"]) == [str(index) for index in range(5)]
+    for name, figures in report["by_image"].items():
         for variant, value in figures.items():
-            true, named, count = pairs(out, variant, name)
-            assert value == pytest.approx(jaccard(true, named, count, sorted(set(true.tolist()))))
+            target, pred, count = pairs(out, variant, name)
+            assert value == pytest.approx(jaccard(target, pred, count, sorted(set(target.tolist()))))
 
 
 def test_everything_that_the_numbers_depend_on_is_told(out: Path, report: dict[str, Any]) -> None:
@@ -107,7 +108,7 @@ def test_everything_that_the_numbers_depend_on_is_told(out: Path, report: dict[s
     assert report["made_with"]["words"] in text
     assert report["made_with"]["models"]["model"].startswith("sha256:")
     assert report["made_with"]["models"]["model"] in text
-    assert report["seconds"].keys() == {"open", "without", "feedback", "control"}
+    assert report["seconds"].keys() == {"encode", "none", "paper", "control"}
     assert all(value > 0 for value in report["seconds"].values())
     machine = json.loads((out / "report.json").read_text())["machine"]
     assert {"feedseg", "torch", "numpy", "processor", "device"} <= machine.keys()
@@ -135,7 +136,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_is_whole_holds_its_pictures_and_needs_nothing_else(out: Path, report: dict[str, Any]) -> None:
+def test_the_page_is_whole_holds_its_images_and_needs_nothing_else(out: Path, report: dict[str, Any]) -> None:
     content = (out / "report.html").read_text()
     page = Page()
     page.feed(content)
@@ -149,60 +150,55 @@ def test_the_page_is_whole_holds_its_pictures_and_needs_nothing_else(out: Path, 
         assert image.format == "JPEG"
         assert image.width >= 300
     assert not re.search(r"url\(|@import|<script|<link", content)
-    for variant in ("without", "feedback", "control"):
+    for variant in ("none", "paper", "control"):
         assert f"{100 * report['variants'][variant]['miou']['value']:.1f}" in page.text
     for name in CLASSES:
         assert name in page.text
     assert "viewport" in content
 
 
-def test_a_picture_that_is_lost_later_costs_nothing_but_its_panel(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_image_that_is_lost_later_costs_nothing_but_its_panel(
+    tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(report_images, "EACH", 1)
     dataset, out = write_dataset(tmp_path / "photos", 2), tmp_path / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_pictures, "EACH", 1)
-        assert evaluate("--dataset", dataset, "--limit", 1, "--out", out) == 0
-        lost = tmp_path / "photos/images/0.png"
-        lost.write_bytes(bytes(lost.stat().st_size))  # or it would be measured anew
-        (out / "report.json").unlink()
-        (out / "report.md").unlink()
-        capsys.readouterr()
-        assert evaluate("--dataset", dataset, "--out", out) == 1
-    told, err = capsys.readouterr()
-    assert err.startswith(f"feedseg: mine: 0 could not be drawn: {lost}")
-    assert err.count("\n") == 1
-    assert "2 of 2 pictures" in told
-    assert json.loads((out / "report.json").read_text())["benchmarks"][0]["pictures"]["measured"] == 2
+    evaluate(dataset, out, 1)
+    lost = tmp_path / "photos/images/0.png"
+    lost.write_bytes(bytes(lost.stat().st_size))  # of its size, or it would be measured anew
+    (out / "report.json").unlink()
+    (out / "report.md").unlink()
+    (told,) = evaluate(dataset, out).undrawn
+    assert told.startswith(f"mine: 0 could not be drawn: {lost}")
+    assert json.loads((out / "report.json").read_text())["benchmarks"][0]["images"]["measured"] == 2
     assert "mIoU" in (out / "report.md").read_text()
     page = Page()
     page.feed((out / "report.html").read_text())
     assert f"could not be drawn: {lost}" in page.text
-    assert len(page.references) == 3  # truth, without and with feedback, of the other one
+    assert len(page.references) == 3  # target, without and with feedback, of the other one
 
 
-def test_one_picture_claims_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dataset = write_dataset(tmp_path / "photos", 1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_pictures, "EACH", 0)
-        assert evaluate("--dataset", dataset, "--out", tmp_path / "out") == 0
-    assert "[–]" in capsys.readouterr().out
-    figures = json.loads((tmp_path / "out/report.json").read_text())["benchmarks"][0]
-    assert figures["gains"]["feedback"]["low"] is None
+def test_one_image_claims_no_interval(tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_images, "EACH", 0)
+    out = tmp_path / "out"
+    evaluate(write_dataset(tmp_path / "photos", 1), out)
+    figures = json.loads((out / "report.json").read_text())["benchmarks"][0]
+    assert figures["gains"]["paper"]["low"] is None
     for page in ("report.md", "report.html"):
-        assert "One picture has no interval." in (tmp_path / "out" / page).read_text()
-    assert "nan" not in (tmp_path / "out/report.html").read_text().lower().replace("nano", "")
+        text = (out / page).read_text()
+        assert "One image has no interval." in text
+        assert "[–]" in text.replace("\\", "")
+    assert "nan" not in (out / "report.html").read_text().lower().replace("nano", "")
 
 
 def test_names_cannot_break_out_of_tables() -> None:
     table = Table("a <b>", ("x|y", "n"), [("<script>|*", "1.0"), ("b", "−2.0 [−3.0, +1.0]")], "1 < 2")
     assert "\\<script\\>\\|\\*" in table.markdown()
-    assert "<script>" not in table.html()
-    assert "a &lt;b&gt;" in table.html()
+    assert "<script>" not in html_table(table)
+    assert "a &lt;b&gt;" in html_table(table)
     assert table.numeric(1)
     assert not table.numeric(0)
     page = Page()
-    page.feed(table.html())
+    page.feed(html_table(table))
     assert page.open == []
 
 
@@ -234,24 +230,13 @@ def test_the_plot_is_xml_and_places_zero_and_values_to_scale() -> None:
 
 
 def test_what_does_not_count_is_shown_as_cut_out() -> None:
-    picture = np.full((80, 80, 3), 90, np.uint8)
-    truth = np.zeros((80, 80), np.int32)
-    truth[:, 40:] = -1
+    pixels = np.full((80, 80, 3), 90, np.uint8)
+    target = np.zeros((80, 80), np.int32)
+    target[:, 40:] = -1
     for background in (True, False):
-        drawn = np.asarray(truth_overlay(picture, truth, ("one", "two"), background))
+        drawn = np.asarray(target_overlay(pixels, target, ("one", "two"), background))
         assert drawn[100, 600].min() > 130  # pale
         assert drawn[100, 600].mean() > drawn[100, 100].mean() + 20
-
-
-class FakeSegmenter:
-    """As much of a segmenter as the published number depends on."""
-
-    def __init__(self, model: str, host: str, proxy: str | None) -> None:
-        self.models = {"model": {"name": model}, **({"proxy": {"name": proxy}} if proxy else {})}
-        self.reader = type("Reader", (), {"host": type("Host", (), {"name": host})})
-
-    def provenance(self) -> dict[str, dict[str, str]]:
-        return self.models
 
 
 @pytest.mark.parametrize(
@@ -269,15 +254,9 @@ class FakeSegmenter:
 def test_a_published_number_stands_beside_its_own_model_and_host_alone(
     model: str, host: str, proxy: str | None, expected: float | None
 ) -> None:
-    class OfVoc20(Chapter):
-        @property
-        def name(self) -> str:
-            return "voc20"
-
-    bench = type("Bench", (), {"segmenter": FakeSegmenter(model, host, proxy)})
-    chapter = OfVoc20(bench, [], None)  # type: ignore[arg-type]
-    found = chapter.published
+    found = published_for("voc20", model, host, proxy)
     assert (found and found.miou) == expected
+    assert published_for("mine", model, host, proxy) is None
 
 
 def test_cards_are_found_by_where_weights_come_from() -> None:

@@ -26,30 +26,30 @@ from feedseg.evaluation.scenes.vocabulary import SHAPES
 
 
 def mean_colour(scene: Scene, label: int) -> np.ndarray:
-    return scene.picture[scene.labels == label].mean(axis=0)
+    return scene.image[scene.labels == label].mean(axis=0)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 123456789])
 def test_a_seed_gives_one_scene(seed: int) -> None:
     first, second = draw_scene(seed), draw_scene(seed)
-    assert np.array_equal(first.picture, second.picture)
+    assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.labels, second.labels)
     assert first.things == second.things
     assert first.background == second.background
-    assert not np.array_equal(first.picture, draw_scene(seed + 1).picture)
+    assert not np.array_equal(first.image, draw_scene(seed + 1).image)
 
 
 def test_a_generator_goes_on() -> None:
     rng = np.random.default_rng(0)
-    assert not np.array_equal(draw_scene(rng).picture, draw_scene(rng).picture)
+    assert not np.array_equal(draw_scene(rng).image, draw_scene(rng).image)
 
 
 @pytest.mark.parametrize("size", [8, 40, 64, 96, 256, (1, 1), (48, 120), (130, 33)])
 def test_any_size(size: int | tuple[int, int]) -> None:
     scene = draw_scene(3, size)
     height, width = (size, size) if isinstance(size, int) else size
-    assert scene.picture.shape == (height, width, 3)
-    assert scene.picture.dtype == np.uint8
+    assert scene.image.shape == (height, width, 3)
+    assert scene.image.dtype == np.uint8
     assert scene.labels.shape == (height, width)
     assert scene.labels.max() <= len(scene.things)
 
@@ -60,8 +60,8 @@ def test_a_larger_size_shows_the_same(seed: int) -> None:
     assert [thing.name for thing in small.things] == [thing.name for thing in large.things]
     assert small.background == large.background
     assert (large.labels[1::3, 1::3] == small.labels).mean() > 0.98
-    shrunk = large.picture.reshape(64, 3, 64, 3, 3).mean(axis=(1, 3))
-    assert np.abs(shrunk - small.picture).mean() < 12
+    shrunk = large.image.reshape(64, 3, 64, 3, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - small.image).mean() < 12
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -78,7 +78,7 @@ def test_a_plain_thing_has_its_colour(colour: str) -> None:
 def test_a_pattern_shows(pattern: str) -> None:
     """Light and dark in a patterned thing differ much more than in a plain one of the same seed."""
     spreads = [draw_scene(7, 96, (1, 1), [("blue", one)]) for one in ("plain", pattern)]
-    plain, patterned = (scene.picture[scene.labels == 1].std(axis=0).mean() for scene in spreads)
+    plain, patterned = (scene.image[scene.labels == 1].std(axis=0).mean() for scene in spreads)
     assert patterned > 1.8 * plain
 
 

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from feedseg.apps.cli.console import console, facts, plain_table, progress, show, write
 from feedseg.apps.cli.render_segment import understood
-from feedseg.apps.cli.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.evaluation.demo import (
     FEEDBACKS,
     MODEL,
@@ -27,7 +26,8 @@ from feedseg.evaluation.demo import (
 )
 from feedseg.evaluation.metrics.confusion import intersection_over_union
 from feedseg.io.files import write_atomically
-from feedseg.io.overlay import palette
+from feedseg.io.palette import palette
+from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.vision.hosts import HOSTS
 
 SHOWN = 4  # so many scenes, the first ones, are on the sheet
@@ -53,8 +53,8 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
         for name in hosts:
             pairs[name] = segment_all(examples, name, lambda: bar.advance(task))
     for index, example in enumerate(examples[:SHOWN]):
-        for reading, outcome in zip(FEEDBACKS, pairs[host], strict=True):
-            outcome.results[index].save(out, f"scene-{example.seed}.{reading}")
+        for title, outcome in zip(FEEDBACKS, pairs[host], strict=True):
+            outcome.results[index].save(out, f"scene-{example.seed}.{title}")
     sheet = draw_sheet(compose(examples, pairs[host], host))
     with write_atomically(out / "demo.png") as temporary:
         sheet.save(temporary)
@@ -66,7 +66,7 @@ def save_scenes(out: Path, examples: Sequence[Example]) -> None:
     for example in examples:
         target = Image.fromarray(example.target)
         target.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
-        for end, image in (("png", Image.fromarray(example.scene.picture)), ("truth.png", target)):
+        for end, image in (("png", Image.fromarray(example.scene.image)), ("truth.png", target)):
             with write_atomically(out / f"scene-{example.seed}.{end}") as temporary:
                 image.save(temporary)
 
@@ -80,7 +80,7 @@ def compose(examples: Sequence[Example], pair: Pair, host: str) -> Sheet:
     rows = []
     for index, example in enumerate(examples[:SHOWN]):
         things = ", ".join(dict.fromkeys(thing.name for thing in example.scene.visible_things))
-        pixels = example.scene.picture
+        pixels = example.scene.image
         row = [
             Panel(Image.fromarray(pixels), [[Entry(f"{example.seed}: {things} on {example.scene.background}")]]),
             Panel(tinted(pixels, example.target, colours), [there(example.target, colours)]),
@@ -154,7 +154,7 @@ def counted(examples: Sequence[Example]) -> str:
 def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, out: Path, seconds: float) -> None:
     """The hosts' mIoU without and with feedback, where the files are, and what to try next."""
     screen = console()
-    table = plain_table("host", *(f"{reading} feedback" for reading in FEEDBACKS), "difference", "better in")
+    table = plain_table("host", *(f"{title} feedback" for title in FEEDBACKS), "difference", "better in")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, (plain, refined) in pairs.items():

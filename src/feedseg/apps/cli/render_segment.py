@@ -12,9 +12,9 @@ from typing import Any
 from rich.text import Text
 
 from feedseg.apps.cli.console import complain, console, facts, listed, one_line, plain_table, show, write
-from feedseg.apps.cli.inputs import Job
 from feedseg.engine.outcomes import Failed, Outcome
 from feedseg.engine.run import Totals
+from feedseg.io.sources.base import Job
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
 

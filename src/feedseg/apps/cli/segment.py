@@ -16,8 +16,8 @@ from feedseg.vision.feedback import FEEDBACKS
 from feedseg.weights.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from feedseg.apps.cli.inputs import Failure, Job
     from feedseg.engine.outcomes import Outcome
+    from feedseg.io.sources.base import Failure, Job
     from feedseg.segmenter import Segmenter
     from feedseg.vocabulary import Vocabulary
 
@@ -110,7 +110,8 @@ def segment(
       b.overlay.png  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     """
-    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary, find_pictures
+    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
+    from feedseg.io.sources.find import find_images
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, vocabulary, threshold)
@@ -119,7 +120,7 @@ def segment(
     if feedback != "none" and ":" not in feedback and feedback not in FEEDBACKS.names():
         raise FeedsegError(FEEDBACKS.unknown(feedback))
     folder = check_writable(out)
-    jobs, failures = find_pictures(images, folder)
+    jobs, failures = find_images(images, folder)
     if not jobs:
         raise FeedsegError("; ".join(failure.reason for failure in failures))
     loading = {
@@ -171,7 +172,7 @@ def segment_files(
         bar.remove_task(words)
         images = bar.add_task("images", total=len(jobs))
         for failure in failures:
-            summary.fail(failure.picture, failure.reason)
+            summary.fail(failure.input, failure.reason)
 
         def tell(outcome: Outcome[Job, dict[str, Any]]) -> None:
             summary.add(outcome)

@@ -109,12 +109,12 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
 
 
 def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) -> Benchmark:
-    place = table.place
+    origin = table.origin
     drawn = file is None and table.flag("drawn")
     classes, names = table.texts("classes"), table.text("names")
     if (classes is None) == (names is None):
         raise FeedsegError(
-            f"{place}: give either classes, a list of names, or names, a file below the root with a class a line"
+            f"{origin}: give either classes, a list of names, or names, a file below the root with a class a line"
         )
     if names is not None:
         where = root or (file and file.parent)
@@ -125,7 +125,7 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
     benchmark = Benchmark(
         name=table.text("name") or name,
         title=table.text("title") or name,
-        classes=tuple(_words(entry, place) for entry in classes),
+        classes=tuple(_words(entry, origin) for entry in classes),
         background=table.texts("background") or (),
         images="" if drawn else _pattern(table, "images"),
         masks="" if drawn else _pattern(table, "masks"),
@@ -140,7 +140,7 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
         file=file,
     )
     table.finish()
-    _check(benchmark, place)
+    _check(benchmark, origin)
     return benchmark
 
 
@@ -151,37 +151,37 @@ def _names_file(where: Path, root_hint: str, names: str) -> Path:
     return next((root / names for root in roots if (root / names).is_file()), where / names)
 
 
-def _check(benchmark: Benchmark, place: str) -> None:
+def _check(benchmark: Benchmark, origin: str) -> None:
     if not _FOLDER.fullmatch(benchmark.name):
-        raise FeedsegError(f"{place}: a folder is called by the name, so it cannot be {benchmark.name!r}")
+        raise FeedsegError(f"{origin}: a folder is called by the name, so it cannot be {benchmark.name!r}")
     if benchmark.zero_is_ignored and benchmark.background:
-        raise FeedsegError(f"{place}: value 0 is either the background or ignored (zero_is_ignored), not both")
+        raise FeedsegError(f"{origin}: value 0 is either the background or ignored (zero_is_ignored), not both")
     if not benchmark.is_drawn and benchmark.images == benchmark.masks:
-        raise FeedsegError(f"{place}: images and masks are the same files")
+        raise FeedsegError(f"{origin}: images and masks are the same files")
     first = int(benchmark.zero_is_ignored)
     last = first + benchmark.labels - 1
     ignored = benchmark.ignore_index
     if last > LARGEST_VALUE or (ignored is not None and ignored > LARGEST_VALUE):
-        raise FeedsegError(f"{place}: masks hold the values 0 to {LARGEST_VALUE} at most")
+        raise FeedsegError(f"{origin}: masks hold the values 0 to {LARGEST_VALUE} at most")
     if ignored is not None and first <= ignored <= last:
-        raise FeedsegError(f"{place}: ignore_index {ignored} is the value of a class; classes have {first} to {last}")
+        raise FeedsegError(f"{origin}: ignore_index {ignored} is the value of a class; classes have {first} to {last}")
 
 
 def _pattern(table: Table, key: str) -> str:
     pattern = table.text(key)
     if pattern is None:
-        raise FeedsegError(f'{table.place}: {key} is missing: a pattern of paths, as {key} = "{key}/{{id}}.png"')
+        raise FeedsegError(f'{table.origin}: {key} is missing: a pattern of paths, as {key} = "{key}/{{id}}.png"')
     if pattern.count("{id}") != 1 or "*" in pattern:
-        raise FeedsegError(f"{table.place}: {key} must have {{id}} once where the image's name goes, not {pattern!r}")
+        raise FeedsegError(f"{table.origin}: {key} must have {{id}} once where the image's name goes, not {pattern!r}")
     if pattern.startswith("/") or ".." in pattern.split("/"):
-        raise FeedsegError(f"{table.place}: {key} is a path below the root, not {pattern!r}")
+        raise FeedsegError(f"{table.origin}: {key} is a path below the root, not {pattern!r}")
     return pattern
 
 
-def _words(entry: str, place: str) -> Words:
+def _words(entry: str, origin: str) -> Words:
     words = tuple(word.strip() for word in entry.split(";"))
     if not all(words):
-        raise FeedsegError(f"{place}: an empty name in {entry!r}")
+        raise FeedsegError(f"{origin}: an empty name in {entry!r}")
     return words
 
 

@@ -38,18 +38,18 @@ class Regions:
         table = {category: label for label, category in enumerate(category_ids(), start=1)}
         labels = np.zeros(self.size, np.uint8)
         for category, region in self.regions:
-            place = f"{self.source}, image {self.name}"
+            origin = f"{self.source}, image {self.name}"
             if category not in table:
-                raise FeedsegError(f"{place}: category {category} is none of the 59 classes")
+                raise FeedsegError(f"{origin}: category {category} is none of the 59 classes")
             try:
                 size = tuple(region["size"])
                 inside = decode_mask(region["counts"], self.size)
             except (KeyError, TypeError, ValueError) as error:
-                raise FeedsegError(f"{place}: a region is not run-length encoded (size, counts)") from error
+                raise FeedsegError(f"{origin}: a region is not run-length encoded (size, counts)") from error
             except FeedsegError as error:
-                raise FeedsegError(f"{place}: {error}") from error
+                raise FeedsegError(f"{origin}: {error}") from error
             if size != self.size:
-                raise FeedsegError(f"{place}: a region has the size {size}, the image {self.size}")
+                raise FeedsegError(f"{origin}: a region has the size {size}, the image {self.size}")
             labels[inside] = table[category]
         return labels
 

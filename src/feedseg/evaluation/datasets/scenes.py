@@ -36,4 +36,4 @@ class SceneSample:
         scene = draw_scene(np.random.default_rng((SEED, self.index)), SIZE, THINGS, HELD_OUT)
         words = (scene.background, *(thing.pattern for thing in scene.things))
         classes = np.array([self.classes.index(word) for word in words], np.int32)
-        return RgbImage(scene.picture, self.name), classes[scene.labels]
+        return RgbImage(scene.image, self.name), classes[scene.labels]

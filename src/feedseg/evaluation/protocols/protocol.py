@@ -77,8 +77,8 @@ def _values(table: Table, benchmark: str) -> dict[str, Any]:
     for key in tables:
         table.raw(key)
         if key not in BENCHMARKS and key != benchmark:
-            raise FeedsegError(f"{table.place}: no benchmark is called {key!r}{suggestion(key, BENCHMARKS)}")
-    own = Table(tables.get(benchmark, {}), f"{table.place}, [{benchmark}]")
+            raise FeedsegError(f"{table.origin}: no benchmark is called {key!r}{suggestion(key, BENCHMARKS)}")
+    own = Table(tables.get(benchmark, {}), f"{table.origin}, [{benchmark}]")
     values = _numbers(table) | _numbers(own)
     for one in (table, own):
         one.finish()
@@ -107,24 +107,24 @@ def _sides(table: Table, key: str) -> Any:
     sides = value if isinstance(value, list) else [value]
     if not 1 <= len(sides) <= 2 or not all(type(side) is int and side >= 1 for side in sides):
         none = ' or "none" for the whole image' if key == "window" else ""
-        raise FeedsegError(f"{table.place}: {key} is a number of pixels, [height, width]{none}, not {value!r}")
+        raise FeedsegError(f"{table.origin}: {key} is a number of pixels, [height, width]{none}, not {value!r}")
     return tuple(sides) if isinstance(value, list) else value
 
 
 def _fraction(table: Table, key: str) -> float | None:
     value = table.number(key)
     if value is not None and not 0 <= value < 1:
-        raise FeedsegError(f"{table.place}: {key} is from 0 to below 1, not {value:g}")
+        raise FeedsegError(f"{table.origin}: {key} is from 0 to below 1, not {value:g}")
     return value
 
 
-def _protocol(title: str, values: dict[str, Any], place: str) -> Protocol:
+def _protocol(title: str, values: dict[str, Any], origin: str) -> Protocol:
     settings = {key: value for key, value in values.items() if key not in ("threshold", "smallest_area")}
     if settings["window"] == "none":
         settings["window"] = None
     if not isfinite(settings["logit_scale"]):
-        raise FeedsegError(f"{place}: logit_scale is a finite number")
+        raise FeedsegError(f"{origin}: logit_scale is a finite number")
     try:
         return Protocol(title, Settings(**settings), values["threshold"], values.get("smallest_area"))
     except ValueError as error:
-        raise FeedsegError(f"{place}: {error}") from error
+        raise FeedsegError(f"{origin}: {error}") from error

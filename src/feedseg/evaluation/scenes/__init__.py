@@ -1,4 +1,4 @@
-"""Scenes that the project draws itself: pictures whose exact segmentation is known, and captions of them."""
+"""Scenes that the project draws itself: images whose exact segmentation is known, and captions of them."""
 
 from feedseg.evaluation.scenes.drawing import SMALLEST_VISIBLE, UNITS, Scene, draw_scene
 from feedseg.evaluation.scenes.vocabulary import (

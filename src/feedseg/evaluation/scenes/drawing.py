@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,8 @@ from feedseg.evaluation.scenes.shapes import OUTLINES
 from feedseg.evaluation.scenes.textures import PATTERN_INK, SHADES, TEXTURES, coverage, grain_table
 from feedseg.evaluation.scenes.vocabulary import BACKGROUNDS, COMBINATIONS, SHAPES, Caption, Combination, Thing, caption
 
-UNITS = 96  # the short side of a picture that is not zoomed in, in the unit of every length here
-SMALLEST_VISIBLE = 0.015  # of the picture: less of a thing is not mentioned
+UNITS = 96  # the short side of an image that is not zoomed in, in the unit of every length here
+SMALLEST_VISIBLE = 0.015  # of the image: less of a thing is not mentioned
 RADIUS = (11.0, 25.0)
 PERIOD = (6.5, 8.5)  # of the patterns
 SLANT = 0.25  # radians that they are turned at most
@@ -20,12 +21,18 @@ SLANT = 0.25  # radians that they are turned at most
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture and the truth about it."""
+    """An image and its exact segmentation."""
 
-    picture: np.ndarray  # (height, width, 3), uint8
+    image: np.ndarray  # (height, width, 3), uint8
     labels: np.ndarray  # (height, width), uint8: 0 the background, k the thing things[k - 1]
     background: str
     things: tuple[Thing, ...]  # those drawn later lie in front
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What `image` was called up to version 0.2."""
+        warnings.warn("Scene.picture is now Scene.image", DeprecationWarning, stacklevel=2)
+        return self.image
 
     @property
     def visible_things(self) -> tuple[Thing, ...]:
@@ -56,7 +63,7 @@ def draw_scene(
         size: pixels, one number or (height, width).
         things: how many at least and at most.
         combinations: colours and patterns to draw from; `TRAINED` leaves out what is held out.
-        zoom: the picture shows a part of a larger scene: its short side is 96 / zoom units.
+        zoom: the image shows a part of a larger scene: its short side is 96 / zoom units.
     """
     rng = np.random.default_rng(seed)
     height, width = (size, size) if isinstance(size, int) else size
@@ -76,10 +83,10 @@ def draw_scene(
         _paint(thing, colours, labels, label, (x, y, pixel), rng)
         drawn.append(thing)
     _illuminate(colours, (x, y, pixel), rng)
-    picture = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
+    image = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
     shares = np.bincount(labels.ravel(), minlength=len(drawn) + 1)[1:] / labels.size
     seen = tuple(replace(thing, visible=float(share)) for thing, share in zip(drawn, shares, strict=True))
-    return Scene(picture, labels, background, seen)
+    return Scene(image, labels, background, seen)
 
 
 def _paint(

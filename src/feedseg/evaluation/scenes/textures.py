@@ -112,7 +112,7 @@ def lerp(first: tuple[int, int, int], second: tuple[int, int, int], share: np.nd
     return start + share[..., None] * (end - start)
 
 
-# Backgrounds: colours (h, w, 3), 0 to 1, at x (w,) and y (h, 1) in units of 1/96 of the picture, pixels `pixel` wide.
+# Backgrounds: colours (h, w, 3), 0 to 1, at x (w,) and y (h, 1) in units of 1/96 of the image, pixels `pixel` wide.
 
 
 def _grass(x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:

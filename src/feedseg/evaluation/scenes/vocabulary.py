@@ -61,7 +61,7 @@ class Thing:
     colour: str
     pattern: str
     shape: str
-    visible: float  # the fraction of the picture's pixels that it has
+    visible: float  # the fraction of the image's pixels that it has
 
     @property
     def name(self) -> str:

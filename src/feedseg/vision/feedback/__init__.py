@@ -11,3 +11,4 @@ FEEDBACKS: "Registry[Feedback]" = Registry(
     "feedseg.vision.feedback", "FEEDBACK", "Feedback", renamed=(("fsa", "paper"),)
 )
 NO_FEEDBACK = "none"
+AUTO = "auto"  # the paper's for towers like CLIP, whose cosines it was made for, and calibrated for others

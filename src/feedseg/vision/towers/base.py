@@ -37,6 +37,7 @@ class VisionTower(nn.Module, ABC):
     reads_class_token: ClassVar[bool] = True  # the class token has a part in the patches' attention
     square_windows: ClassVar[bool] = True  # trained on squares: hosts' protocols suit; else whole images do
     default_proxy: ClassVar[str] = "dino-b8"  # for a host that uses one
+    default_feedback: ClassVar[str] = "paper"  # whose constants suit the spread of its cosines
     similarity: ClassVar[Literal["softmax", "sigmoid"]] = "softmax"  # what cosines were trained with
 
     patch_size: int

@@ -29,6 +29,7 @@ class Dinov2Tower(VisionTower):
     reads_class_token = False
     square_windows = False
     default_proxy = "self"
+    default_feedback = "calibrated"
 
     def __init__(
         self, model: Dinov2Model, norm: nn.LayerNorm, projection: Tensor, mean: Channels, std: Channels

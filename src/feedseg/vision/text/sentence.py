@@ -1,0 +1,117 @@
+"""Sentence encoders (Reimers and Gurevych, EMNLP 2019), projected into a tower's joint space by a matrix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from feedseg.errors import FeedsegError, first_line
+from feedseg.vision.text.base import Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
+from feedseg.vision.text.cache import EmbeddingCache
+from feedseg.weights.checkpoint import Checkpoint
+from feedseg.weights.modules import load_module
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+BATCH = 256  # prompts that go through the encoder together
+NEIGHBOURS = 3  # familiar words that are named for one that is not
+
+
+class SentenceEncoder(TextEncoder):
+    """Mean-pooled sentence embeddings. A word's: every prompt's normalised, averaged, normalised, projected."""
+
+    def __init__(
+        self, module: Any, tokenizer: Tokenizer, alignment: TextAlignment, checkpoint_revision: str, revision: str
+    ) -> None:
+        self.module = module
+        self.revision = revision
+        self.max_length = module.config.max_position_embeddings
+        self._tokenizer = tokenizer
+        self._alignment = alignment
+        self._checkpoint_revision = checkpoint_revision
+
+    @torch.inference_mode()
+    def encode(self, prompts: Sequence[str]) -> Tensor:
+        """Unit sentence embeddings of whole prompts, before the projection: (len(prompts), D), fp32, on the CPU."""
+        parts = []
+        for start in range(0, len(prompts), BATCH):
+            batch = list(prompts[start : start + BATCH])
+            encodings = self._tokenizer.encode_batch(batch)
+            if self.max_length and len(encodings[0].ids) > self.max_length:
+                longest = max(batch, key=len)
+                raise FeedsegError(
+                    f"the text encoder takes {self.max_length} tokens, and {longest[:60]!r}… has more: shorten it"
+                )
+            ids = torch.tensor([encoding.ids for encoding in encodings])
+            mask = torch.tensor([encoding.attention_mask for encoding in encodings])
+            hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
+            mean = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            parts.append(normalize(mean, dim=-1))
+        return torch.cat(parts)
+
+    def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
+        projected = self._sentences(words, templates, progress) @ self._alignment.projection
+        if self._alignment.bias is not None:
+            projected = projected + self._alignment.bias
+        return normalize(projected, dim=-1)
+
+    def unfamiliar(self, words: Sequence[str]) -> list[Unfamiliar]:
+        known = self._alignment.known
+        if known is None or not words:
+            return []
+        found = (self._sentences(words, None) @ known.T).topk(min(NEIGHBOURS, len(known)), dim=-1)
+        return [
+            Unfamiliar(word, tuple(self._alignment.known_words[index] for index in near), cosines[0])
+            for word, cosines, near in zip(words, found.values.tolist(), found.indices.tolist(), strict=True)
+            if cosines[0] < self._alignment.least_similarity
+        ]
+
+    def _sentences(
+        self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None
+    ) -> Tensor:
+        """Unit means over the prompts, (len(words), D)."""
+        prompts = tuple(templates or self._alignment.templates)
+        cache = EmbeddingCache(self._checkpoint_revision, prompts, "float32")
+
+        def embed_group(group: Sequence[str]) -> Tensor:
+            sentences = self.encode([prompt.replace("{}", word) for word in group for prompt in prompts])
+            return normalize(sentences.unflatten(0, (len(group), len(prompts))).mean(dim=1), dim=-1)
+
+        return cache.completed(words, embed_group, BATCH // len(prompts), progress)
+
+
+class SentenceFamily(TextFamily):
+    """transformers' `BertModel` with mean pooling, as sentence-transformers publishes it."""
+
+    model_types = ("bert",)
+
+    def open(self, checkpoint: Checkpoint, alignment: TextAlignment, revision: str) -> SentenceEncoder:
+        module = load_module(checkpoint, "BertModel", add_pooling_layer=False)
+        width = module.config.hidden_size
+        if len(alignment.projection) != width:
+            shape = tuple(alignment.projection.shape)
+            raise FeedsegError(f"{checkpoint.source} has {width} channels, and its projection takes {shape}")
+        return SentenceEncoder(module, _tokenizer(checkpoint), alignment, checkpoint.revision, revision)
+
+
+def _tokenizer(checkpoint: Checkpoint) -> Tokenizer:
+    """By the tokenizers library itself: transformers' own front takes a second to import."""
+    from tokenizers import Tokenizer
+
+    path = checkpoint.folder / "tokenizer.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_str(json.dumps(settings | {"truncation": None, "padding": None}))
+    except Exception as error:  # the library raises its own kinds, without a common class
+        raise FeedsegError(f"{path} is no usable tokenizer: {first_line(error)}") from error
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+TEXT_ENCODER = SentenceFamily()

@@ -1,0 +1,25 @@
+"""Weights in eight bits: a matrix `W` of int8 beside `W.scale`, one scale a row, stands for their product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCALE = ".scale"
+
+
+def dequantised(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, every matrix of int8 that has scales multiplied by them, in fp32; the others as they are."""
+    import torch
+
+    found = {}
+    for name, tensor in tensors.items():
+        scale = tensors.get(name + SCALE)
+        if tensor.dtype == torch.int8 and scale is not None:
+            found[name] = tensor.float() * scale.float()
+        elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in tensors):
+            found[name] = tensor
+    return found

@@ -1,0 +1,134 @@
+"""A sentence encoder named by a manifest: against transformers, in eight bits, with words that it never learnt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch.nn.functional import normalize
+
+import tiny_models
+from feedseg import FeedsegError, Segmenter, Settings
+from feedseg.vision.model import open_model
+from feedseg.weights.quantised import dequantised
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"a photo of cat sofa couch sky grass dog ##s red the".split(), "."]
+KNOWN = ["cat", "sofa", "sky"]
+
+
+def save(folder: Path, **changes) -> transformers.BertModel:
+    """An aligned DINOv2 whose manifest names a tiny BERT; the BERT."""
+    tiny_models.save_aligned(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(PIECES),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=16,
+    )
+    torch.manual_seed(0)
+    bert = transformers.BertModel(config, add_pooling_layer=False).eval()
+    bert.save_pretrained(folder / "text")
+    tokenizer = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(PIECES)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.enable_truncation(4)  # as some files have it; prompts are never cut in silence
+    tokenizer.save(str(folder / "text/tokenizer.json"))
+    joint = load_file(folder / "alignment.safetensors")["proj"].shape[1]
+    generator = torch.Generator().manual_seed(1)
+    tensors = {
+        "text_proj": torch.randn(24, joint, generator=generator),
+        "text_bias": torch.randn(joint, generator=generator),
+    }
+    tensors["known.embeddings"] = torch.stack([by_hand(bert, folder, word) for word in KNOWN])
+    save_file(tensors, folder / "words.safetensors", metadata={"known_words": json.dumps(KNOWN)})
+    text = {"encoder": "text", "projection": "words.safetensors", "templates": ["{}", "a photo of a {}."]}
+    manifest = json.loads((folder / "feedseg.json").read_text())
+    manifest["text"] = text | {"least_similarity": 0.999} | changes
+    (folder / "feedseg.json").write_text(json.dumps(manifest))
+    return bert
+
+
+@torch.inference_mode()
+def by_hand(bert: transformers.BertModel, folder: Path, word: str) -> torch.Tensor:
+    """A prompt at a time, no padding: mean over the tokens, unit length, mean over the prompts, unit length."""
+    tokenizer = Tokenizer.from_file(str(folder / "text/tokenizer.json"))
+    tokenizer.no_truncation()
+    found = []
+    for prompt in (word, f"a photo of a {word}."):
+        ids = torch.tensor([tokenizer.encode(prompt).ids])
+        found.append(normalize(bert(input_ids=ids).last_hidden_state[0].mean(dim=0), dim=-1))
+    return normalize(torch.stack(found).mean(dim=0), dim=-1)
+
+
+def test_equals_the_encoder_by_hand_and_the_projection(tmp_path):
+    bert = save(tmp_path)
+    text = open_model(tmp_path).text
+    alignment = load_file(tmp_path / "words.safetensors")
+    words = ["cat", "red sofa", "Dogs"]
+    for _ in range(2):  # computed, and from the cache
+        for word, embedding in zip(words, text.embed(words, None), strict=True):
+            expected = by_hand(bert, tmp_path, word) @ alignment["text_proj"] + alignment["text_bias"]
+            torch.testing.assert_close(embedding, normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
+    assert (text.embed(["cat"], ["the {}"]) - text.embed(["cat"], None)).abs().max() > 1e-3
+
+
+def test_words_that_are_far_from_all_that_was_learnt_are_said(tmp_path):
+    save(tmp_path)
+    segmenter = Segmenter.load(tmp_path, settings=Settings(short_side=32, window=None))
+    (found,) = segmenter.model.text.unfamiliar(["cat", "sofa", "grass"])
+    assert found.word == "grass"
+    assert set(found.near) == set(KNOWN)
+    with pytest.warns(UserWarning, match="hardly seen anything like 'grass'; try "):
+        segmenter.embed(["cat", "grass"])
+
+
+def test_a_prompt_that_is_too_long_is_refused(tmp_path):
+    save(tmp_path)
+    with pytest.raises(FeedsegError, match="takes 16 tokens"):
+        open_model(tmp_path).text.embed(["cat " * 30], None)
+
+
+def test_eight_bits_are_the_product_with_their_scales():
+    tensors = {"w": torch.tensor([[1, -127], [3, 4]], dtype=torch.int8), "w.scale": torch.tensor([[0.5], [2.0]])}
+    other = {"b": torch.ones(2), "v": torch.zeros(3, dtype=torch.int8), "lone.scale": torch.ones(1)}
+    found = dequantised(tensors | other)
+    assert set(found) == {"w", "b", "v", "lone.scale"}
+    assert found["w"].tolist() == [[0.5, -63.5], [6.0, 8.0]]
+    assert found["v"].dtype == torch.int8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": "tower"}, "is a 'dinov2' model; a manifest's text encoder is one of bert"),
+        ({"encoder": "../elsewhere"}, "not below its folder"),
+        ({"encoder": 3}, "no folder and no hub repository"),
+        ({"projection": "absent.safetensors"}, "absent.safetensors"),
+        ({"projection": "alignment.safetensors"}, "lacks 'text_proj'"),
+        ({"templates": ["cat"]}, "one {} each"),
+        ({"least_similarity": "high"}, "of a wrong kind"),
+    ],
+)
+def test_mistakes_in_its_part_of_the_manifest_are_told(tmp_path, changes, message):
+    save(tmp_path, **changes)
+    with pytest.raises(FeedsegError, match=message) as caught:
+        open_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_revision_changes_with_the_encoder_and_the_projection(tmp_path):
+    save(tmp_path)
+    before = open_model(tmp_path).revision
+    path = tmp_path / "text/tokenizer.json"
+    path.write_text(path.read_text().replace('"sky"', '"skies"'))
+    assert open_model(tmp_path).revision != before
