@@ -46,7 +46,7 @@ def make_case(name: str, folder: Path, tiny: bool = False) -> Path:
         save_proxy(folder / "proxy", tiny=tiny)
         image = np.random.default_rng(0).integers(0, 256, (336, 336, 3), np.uint8)
     else:
-        image = draw_scene(0, 192).picture
+        image = draw_scene(0, 192).image
     np.save(folder / "image.npy", image)
     return folder
 

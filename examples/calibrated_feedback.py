@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from feedseg.io.palette import palette
 from PIL import Image, ImageDraw, ImageFont
 
 from feedseg import CalibratedFeedback, Segmenter, Vocabulary
 from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
+from feedseg.io.palette import palette
 from feedseg.vision.feedback.base import HostAttention
 from feedseg.vision.feedback.calibrated import distances, nearest_distance
 
@@ -45,7 +45,7 @@ def panels() -> list[tuple[str, Image.Image]]:
     scene = draw_scene(np.random.default_rng((7, SCENE)), SIDE, (2, 3), HELD_OUT)
     segmenter = Segmenter.load("mini", host="clearclip", feedback="none", device="cpu")
     text = segmenter.embed(Vocabulary([*PATTERNS, *BACKGROUNDS]))
-    ((_, window),) = segmenter.encode(scene.picture).windows
+    ((_, window),) = segmenter.encode(scene.image).windows
     height, width = window.grid
     y, x = np.argwhere(scene.labels == 1).mean(axis=0) / SIDE * (height, width)
     patch = int(y) * width + int(x)
@@ -70,7 +70,7 @@ def panels() -> list[tuple[str, Image.Image]]:
 
     before, after = window.logits(text, None), window.logits(text, Watched())
     assert torch.equal(after, window.logits(text, CalibratedFeedback()))
-    image = Image.fromarray(scene.picture).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
+    image = Image.fromarray(scene.image).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
     top, left = int(y) * PANEL / height, int(x) * PANEL / width
     frame = (left, top, left + PANEL / width, top + PANEL / height)
     ImageDraw.Draw(image).rectangle(frame, outline="black", width=3)

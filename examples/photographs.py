@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from feedseg.io.palette import palette
-from feedseg.io.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
 from PIL import Image, ImageOps
 from rich.console import Console
 
 from feedseg import FeedsegError, Segmentation, Segmenter, Vocabulary
+from feedseg.io.palette import palette
+from feedseg.io.sheet import GREY, Colour, Entry, Panel, Sheet, draw_sheet, tinted
 
 # What the tower was aligned with; walls and grass it does not know, so background is what is uncertain.
 VOC = Vocabulary(
@@ -36,7 +36,7 @@ def photographs(root: Path, out: Path) -> Sheet:
     for name in PHOTOGRAPHS:
         photograph = root / f"VOC2012/JPEGImages/{name}.jpg"
         encoded = segmenter.encode(photograph)
-        results = encoded.segment(VOC, feedback="none"), encoded.segment(VOC)
+        results = encoded.segment(VOC, feedback="none"), encoded.segment(VOC, feedback="paper")
         results[1].save(out)
         rows.append([fitted(Image.fromarray(results[0].image), [Entry(name)]), *map(drawn, results)])
     return Sheet(

@@ -77,7 +77,7 @@ def _draw_chunk(index: int) -> tuple[np.ndarray, ...]:
         for place, thing in zip(row, scene.things, strict=False):
             place[:] = [words.index(word) for words, word in zip(VOCABULARIES, _words(thing), strict=True)]
     backgrounds = np.array([BACKGROUNDS.index(scene.background) for scene in scenes], np.int8)
-    return (np.stack([s.picture for s in scenes]), np.stack([s.labels for s in scenes]), things, backgrounds)
+    return (np.stack([s.image for s in scenes]), np.stack([s.labels for s in scenes]), things, backgrounds)
 
 
 def _words(thing: Thing) -> tuple[str, str, str]:

@@ -89,7 +89,7 @@ def embed_scenes(folder: Path, scenes: Sequence[Scene]) -> Tensor:
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     parts = []
     for start in range(0, len(scenes), 100):
-        stack = np.stack([scene.picture for scene in scenes[start : start + 100]])
+        stack = np.stack([scene.image for scene in scenes[start : start + 100]])
         images = (torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255 - mean) / std
         parts.append(clip(input_ids=tokens["input_ids"], pixel_values=images).image_embeds)
     return normalize(torch.cat(parts), dim=-1)
@@ -154,7 +154,7 @@ def measure(
     """For every task's and feedback's name the areas of all scenes."""
     found: dict[tuple[str, str], list[np.ndarray]] = {(task.name, name): [] for task in tasks for name in feedbacks}
     for scene in scenes:
-        encoded = segmenter.encode(scene.picture)
+        encoded = segmenter.encode(scene.image)
         for task in tasks:
             target, classes = task.target(scene), len(task.vocabulary.names)
             for name, feedback in feedbacks.items():

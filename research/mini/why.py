@@ -39,7 +39,7 @@ def by_size(segmenter: Segmenter, scenes: Sequence[Scene]) -> np.ndarray:
     sums = np.zeros((len(BINS) + 1, 5))
     text, paper = segmenter.embed(TASK.vocabulary), FSAFeedback()
     for scene in scenes:
-        encoded = segmenter.encode(scene.picture)
+        encoded = segmenter.encode(scene.image)
         ((_, window),) = encoded.windows
         target = TASK.target(scene)
         layers = torch.stack([torch.from_numpy(scene.labels == label) for label in range(len(scene.names))]).float()

@@ -41,7 +41,7 @@ def scenes(count: int) -> Examples:
     for index in range(count):
         scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (3, 6), HELD_OUT)
         classes = [names.index(name) for name in (scene.background, *(thing.pattern for thing in scene.things))]
-        yield read_image(scene.picture), np.array(classes)[scene.labels]
+        yield read_image(scene.image), np.array(classes)[scene.labels]
 
 
 def photographs(root: Path, count: int) -> Examples:
@@ -92,7 +92,7 @@ def main() -> None:
     table = Table("images", "host", "protocol", "fast", "difference, 95 % interval", "CPU s", "fast", "times faster")
     for name, host, model, settings, words, examples in jobs:
         proxy = "self" if host == "proxyclip" else None
-        segmenter = Segmenter.load(model, host=host, proxy=proxy, settings=settings, device="cpu")
+        segmenter = Segmenter.load(model, host=host, proxy=proxy, feedback="paper", settings=settings, device="cpu")
         one = measure(segmenter, words, examples)
         table.add_row(
             f"{one['images']} {name}",

@@ -116,7 +116,7 @@ def scenes(count: int, split: int) -> Examples:
     for index in range(count):
         scene = draw_scene(np.random.default_rng((split, index)), SCENE_SIDE, (2, 4), HELD_OUT)
         classes = [names.index(name) + 1 for name in (scene.background, *(thing.pattern for thing in scene.things))]
-        found.append((read_image(scene.picture), np.array(classes)[scene.labels]))
+        found.append((read_image(scene.image), np.array(classes)[scene.labels]))
     return found
 
 

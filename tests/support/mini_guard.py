@@ -28,7 +28,7 @@ def measure(host: str) -> dict[str, float]:
             scene = draw_scene(np.random.default_rng((SPLIT, index)), SIZE, (2, 3))
             of_label = [scene.background, *(thing.pattern for thing in scene.things)]
             target = np.array([WORDS.names.index(word) for word in of_label])[scene.labels]
-            pred = segmenter(scene.picture, WORDS, feedback=feedback).labels
+            pred = segmenter(scene.image, WORDS, feedback=feedback).labels
             confusion += confusion_matrix(target, pred, len(WORDS.names))
         found[name] = round(100 * mean_iou(confusion), 2)
     return found
