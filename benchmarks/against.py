@@ -1,6 +1,6 @@
 """Times two checkouts of feedseg in turn: is the new one as fast and as lean as the old one?
 
-    python benchmarks/against.py OLD NEW [--repeats 15] [--processes 3] [--threads 1] [--cases …] [--json FILE]
+    python benchmarks/against.py OLD NEW [--repeats 15] [--processes 2] [--threads 1] [--cases …] [--json FILE]
 
 OLD and NEW are the folders that hold the package (`src` of a checkout). Both run in processes of their own with the
 same model, image and words, one call of the one, then one of the other, so that whatever else the machine does slows
@@ -8,7 +8,7 @@ both alike. Cases: `window`, an image of 336 × 336 pixels that is one window fo
 DINO ViT-B/8 proxy, 20 words; `mini`, a drawn scene by the bundled model, 8 words; with the paper's feedback and with
 the calibrated one. Works: the whole way ("image"), the towers alone ("encode"), and other words for an encoded image
 ("words"). Prints medians, their ratio, and the ratio's spread (the quartiles of the ratios of neighbouring calls);
-then the most memory that fresh processes hold, and how many pixels get the same label.
+then the most memory that processes hold, and how many pixels get the same label.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def make_case(name: str, folder: Path, tiny: bool = False) -> Path:
         save_proxy(folder / "proxy", tiny=tiny)
         image = np.random.default_rng(0).integers(0, 256, (336, 336, 3), np.uint8)
     else:
-        image = draw_scene(0, 192).picture
+        image = draw_scene(0, 192).image
     np.save(folder / "image.npy", image)
     return folder
 
@@ -100,7 +100,7 @@ def compared(sources: Sequence[Path], case: Path, feedback: str, options: argpar
                 order = (0, 1) if repeat % 2 else (1, 0)
                 taken = {index: both[index].ask(f"time {work}") for index in order}
                 seconds[work].append((taken[0], taken[1]))
-    peaks: list[list[int]] = [[], []]
+        peaks: list[list[int]] = [[one.ask("memory")] for one in both]
     for _ in range(options.processes):
         for index, source in enumerate(sources):
             with worker(source, case, feedback, options.threads) as one:
@@ -135,7 +135,7 @@ def show(console: Console, found: dict[str, dict[str, Any]]) -> None:
             old, new = zip(*pairs, strict=True)
             table.add_row(name, work, milliseconds(old), milliseconds(new), ratio_text(pairs))
     console.print(table)
-    table = Table("case", "old, MB", "new, MB", "new / old", "equal labels", title="Peak memory of fresh processes")
+    table = Table("case", "old, MB", "new, MB", "new / old", "equal labels", title="Peak memory of processes")
     for name, of in found.items():
         old, new = of["bytes"]
         table.add_row(
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("old", type=Path, help="folder that holds the package, src of a checkout")
     parser.add_argument("new", type=Path)
     parser.add_argument("--repeats", type=int, default=15, help="calls of every work")
-    parser.add_argument("--processes", type=int, default=3, help="fresh processes whose memory is measured")
+    parser.add_argument("--processes", type=int, default=2, help="further processes whose memory is measured")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--feedback", nargs="+", choices=FEEDBACKS, default=FEEDBACKS)
@@ -160,13 +160,14 @@ def main() -> None:
     for source in sources:
         if not (source / "feedseg/__init__.py").is_file():
             parser.error(f"{source} holds no package feedseg")
-    found = {}
+    console, found = Console(width=120), {}
     with TemporaryDirectory() as folder:
         for name in options.cases:
             case = make_case(name, Path(folder) / name, options.tiny)
             for feedback in options.feedback:
+                console.print(f"{name}, {feedback} …")
                 found[f"{name}, {feedback}"] = compared(sources, case, feedback, options)
-    show(Console(width=120), found)
+    show(console, found)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

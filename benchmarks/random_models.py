@@ -109,6 +109,7 @@ def random_segmenter(
             save_clip(folder / "clip", tower, tiny),
             host=host,
             proxy=save_proxy(folder / "proxy", proxy, tiny) if host == "proxyclip" else None,
+            feedback="paper",
             settings=settings,
             device=device,
             dtype=dtype,

@@ -42,7 +42,7 @@ def measure_startup(setup: Setup) -> Figures:
     with TemporaryDirectory() as name:
         folder = Path(name)
         scene = folder / "scene.png"
-        Image.fromarray(draw_scene(0, 192).picture).save(scene)
+        Image.fromarray(draw_scene(0, 192).image).save(scene)
         words = ("--labels", ", ".join(PATTERNS), "--background", ", ".join(BACKGROUNDS))
         segment = ("segment", str(scene), *words, "--model", "mini", "--device", setup.device, "--out", name)
         commands = {"help": ("--help",)} | setup.size({"first result": segment}, {})  # which has no tiny size

@@ -36,7 +36,7 @@ def photographs(root: Path, out: Path) -> Sheet:
     for name in PHOTOGRAPHS:
         photograph = root / f"VOC2012/JPEGImages/{name}.jpg"
         encoded = segmenter.encode(photograph)
-        results = encoded.segment(VOC, feedback="none"), encoded.segment(VOC)
+        results = encoded.segment(VOC, feedback="none"), encoded.segment(VOC, feedback="paper")
         results[1].save(out)
         rows.append([fitted(Image.fromarray(results[0].image), [Entry(name)]), *map(drawn, results)])
     return Sheet(

@@ -92,7 +92,7 @@ def main() -> None:
     table = Table("images", "host", "protocol", "fast", "difference, 95 % interval", "CPU s", "fast", "times faster")
     for name, host, model, settings, words, examples in jobs:
         proxy = "self" if host == "proxyclip" else None
-        segmenter = Segmenter.load(model, host=host, proxy=proxy, settings=settings, device="cpu")
+        segmenter = Segmenter.load(model, host=host, proxy=proxy, feedback="paper", settings=settings, device="cpu")
         one = measure(segmenter, words, examples)
         table.add_row(
             f"{one['images']} {name}",

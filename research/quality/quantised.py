@@ -130,7 +130,7 @@ def photographs_by_variant(options: argparse.Namespace, console: Console) -> lis
     usual = 0.0
     for host, variant in track(jobs, console=console, description="variants", disable=not console.is_terminal):
         dtype, quantise, which = VARIANTS[variant]
-        segmenter = Segmenter.load(options.root, host=host, dtype=dtype, device="cpu")
+        segmenter = Segmenter.load(options.root, host=host, feedback="paper", dtype=dtype, device="cpu")
         labels, seconds = labels_of(quantised(segmenter, quantise, which), options.root, photographs)
         if variant == "fp32":
             exact, usual = labels, seconds
