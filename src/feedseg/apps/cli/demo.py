@@ -30,11 +30,12 @@ def demo(
         str, option(MODEL, "NAME", f"The host in demo.png: {', '.join(HOSTS.names())}.", show_default=True)
     ] = HOST,
 ) -> None:
-    """See what it does: draw scenes and segment them by words, without and with feedback.
+    """See what it does: segment photographs and drawn scenes by words, without and with feedback.
 
-    The model is in the package, and no network is needed. The folder gets
-      demo.png   scenes, truth and both results side by side: look at it first
-      scene-0.*  the first scene, its truth, and its results; and so on
+    The models are in the package, and no network is needed. The folder gets
+      photographs.png  bundled photographs and both results side by side: look at it first
+      demo.png         drawn scenes with their exact truth, and both results
+      scene-0.*        the first scene, its truth, and its results; and so on
     The figures of every host are printed.
     """
     if host not in HOSTS.names():

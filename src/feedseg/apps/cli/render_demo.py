@@ -12,6 +12,7 @@ from PIL import Image
 from rich.text import Text
 
 from feedseg.apps.cli.console import console, facts, plain_table, progress, show, write
+from feedseg.apps.cli.render_photographs import compose_photographs
 from feedseg.apps.cli.render_segment import understood
 from feedseg.evaluation.demo import (
     FEEDBACKS,
@@ -25,6 +26,8 @@ from feedseg.evaluation.demo import (
     segment_all,
 )
 from feedseg.evaluation.metrics.confusion import intersection_over_union
+from feedseg.evaluation.photographs import FEEDBACKS as PHOTOGRAPH_FEEDBACKS
+from feedseg.evaluation.photographs import PHOTOGRAPHS, segment_photographs
 from feedseg.files import write_atomically
 from feedseg.io.palette import palette
 from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
@@ -52,6 +55,14 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
         task = bar.add_task("scenes, without and with", total=scenes * len(hosts) * len(FEEDBACKS))
         for name in hosts:
             pairs[name] = segment_all(examples, name, lambda: bar.advance(task))
+        photographs = bar.add_task("photographs", total=len(PHOTOGRAPHS) * len(PHOTOGRAPH_FEEDBACKS))
+        found = segment_photographs(lambda: bar.advance(photographs))
+    for photograph, *results in found:
+        for title, result in zip(PHOTOGRAPH_FEEDBACKS, results, strict=True):
+            result.save(out, f"{photograph.name}.{title}")
+    sheet = draw_sheet(compose_photographs(found))
+    with write_atomically(out / "photographs.png") as temporary:
+        sheet.save(temporary)
     for index, example in enumerate(examples[:SHOWN]):
         for title, outcome in zip(FEEDBACKS, pairs[host], strict=True):
             outcome.results[index].save(out, f"scene-{example.seed}.{title}")
@@ -171,7 +182,8 @@ def report(pairs: Mapping[str, Pair], examples: Sequence[Example], host: str, ou
         ("measure", f"mIoU in percent over {seeds(examples)}, of the classes that are there"),
         ("words", understood(WORDS)),
         ("model", f"{MODEL}, on the CPU"),
-        ("done", f"{out / 'demo.png'} in {seconds:.1f} s: look at it first"),
+        ("photographs", f"{out / 'photographs.png'}: look at it first; no ground truth, judge by eye"),
+        ("scenes", f"{out / 'demo.png'}; all in {seconds:.1f} s"),
         ("beside it", f"of {seeds(shown)}: image, truth, results of {host} without and with feedback"),
     ]
     if any(refined.score < plain.score for plain, refined in pairs.values()):

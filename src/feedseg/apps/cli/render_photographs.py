@@ -1,0 +1,68 @@
+"""`feedseg demo`: the sheet of photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from feedseg.evaluation.photographs import MODEL, Photograph
+from feedseg.io.palette import palette
+from feedseg.io.sheet import Entry, Panel, Sheet, tinted
+from feedseg.segmentation import Segmentation
+
+HEIGHT, WIDTH = 240, 320  # of a panel, pixels
+MENTIONED = 0.005  # a word is listed below a panel from this fraction of the image on
+
+
+def compose_photographs(found: Sequence[tuple[Photograph, Segmentation, Segmentation]]) -> Sheet:
+    """Each photograph as it is, and its classes without and with feedback."""
+    rows = []
+    for photograph, *results in found:
+        colours = palette(len(photograph.words), False)
+        row = [Panel(_fitted(Image.fromarray(results[0].image)), [[Entry(", ".join(photograph.words))]])]
+        for result in results:
+            drawn = _fitted(tinted(result.image, result.labels, colours))
+            row.append(Panel(drawn, [_areas(result, colours)]))
+        rows.append(row)
+    return Sheet(
+        title="Photographs, by words that nobody trained it for",
+        text=(
+            f"The bundled model {MODEL} gave every pixel one of the words on the left. Nothing was downloaded, and no "
+            "mask was ever learnt from. There is no ground truth here: judge by eye.",
+        ),
+        legend=[],
+        columns=(
+            ("photograph", "the words that were asked for"),
+            ("without feedback", "the host's own attention"),
+            ("with feedback", "calibrated, the default of this model"),
+        ),
+        rows=rows,
+        footnote=(
+            "Below the results: the fraction of the image. Photographs: camera (Lav Varshney) and chelsea (Stefan van "
+            "der Walt), CC0; astronaut (NASA) and rocket (SpaceX), public domain. Drawn by feedseg demo."
+        ),
+    )
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    """In the middle of a panel, as large as fits."""
+    scale = min(WIDTH / image.width, HEIGHT / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    panel = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    panel.paste(image.resize(size, Image.Resampling.LANCZOS), ((WIDTH - size[0]) // 2, (HEIGHT - size[1]) // 2))
+    return panel
+
+
+def _areas(result: Segmentation, colours: np.ndarray) -> list[Entry]:
+    """The classes that are on the panel, largest first."""
+    order = sorted(result.area_fractions.items(), key=lambda item: -item[1])
+    named = [(name, fraction) for name, fraction in order if fraction >= MENTIONED]
+    labels = {name: result.names.index(name) for name, _ in named}
+    return [Entry(f"{name} {fraction:.0%}", _rgb(colours[labels[name]])) for name, fraction in named]
+
+
+def _rgb(colour: np.ndarray) -> tuple[int, int, int]:
+    red, green, blue = map(int, colour)
+    return red, green, blue
