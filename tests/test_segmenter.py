@@ -462,7 +462,9 @@ def test_options_that_make_no_sense_are_told_in_one_line(clip, dino, options, me
 
 
 def test_a_proxy_is_no_model():
-    with pytest.raises(FeedsegError, match="dino-b8 is a proxy without text; as the model take one of mini, vit-b-32"):
+    with pytest.raises(
+        FeedsegError, match="dino-b8 is a proxy without text; as the model take one of photo, mini, vit-b-32"
+    ):
         Segmenter.load("dino-b8")
 
 

@@ -21,6 +21,7 @@ from feedseg.apps.cli.main import main
 from feedseg.apps.cli.render_demo import SHOWN, compose, judged
 from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 from feedseg.io.palette import palette
 from feedseg.io.sheet import outlines
@@ -68,7 +69,11 @@ def example_files(seed: int) -> list[str]:
 
 
 def test_the_folder_has_the_sheet_and_every_scene_with_its_results(run: Run) -> None:
-    expected = ["demo.png", *(name for seed in SEEDS for name in example_files(seed))]
+    expected = ["demo.png", "photographs.png", *(name for seed in SEEDS for name in example_files(seed))]
+    for photograph in PHOTOGRAPHS:
+        for reading in ("with", "without"):
+            ends = ("labels.png", "overlay.png", "labels.json")
+            expected += [f"{photograph.name}.{reading}.{end}" for end in ends]
     assert sorted(path.name for path in run.folder.iterdir()) == sorted(expected)
 
 

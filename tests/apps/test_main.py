@@ -84,7 +84,9 @@ def test_the_module_is_the_program(python) -> None:
 def test_without_network_the_error_says_how_to_bring_weights(tmp_path: Path, draw, python, words) -> None:
     draw(tmp_path / "a.png")
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "nothing")}
-    done = python("-m", "feedseg", "segment", str(tmp_path / "a.png"), "--labels", words, **offline)
+    done = python(
+        "-m", "feedseg", "segment", str(tmp_path / "a.png"), "--labels", words, "--model", "vit-b-16", **offline
+    )
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

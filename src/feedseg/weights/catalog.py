@@ -56,7 +56,7 @@ CARDS: dict[str, Card] = {
             "tower",
             "DINOv2 ViT-S/14 with words by MiniLM: photographs, any word, in the package",
             "",
-            "Apache-2.0; its alignment: see docs/models/photo.md",
+            "Apache-2.0, alignment: see its card",
             44.8,
         ),
         Card(

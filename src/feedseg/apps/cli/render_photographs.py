@@ -23,7 +23,8 @@ def compose_photographs(found: Sequence[tuple[Photograph, Segmentation, Segmenta
         colours = palette(len(photograph.words), False)
         row = [Panel(_fitted(Image.fromarray(results[0].image)), [[Entry(", ".join(photograph.words))]])]
         for result in results:
-            drawn = _fitted(tinted(result.image, result.labels, colours))
+            # the sheet shows label 0 as background, and here there is none
+            drawn = _fitted(tinted(result.image, result.labels + 1, np.vstack((colours[:1], colours))))
             row.append(Panel(drawn, [_areas(result, colours)]))
         rows.append(row)
     return Sheet(
