@@ -31,7 +31,7 @@ def overlay(photograph: Image.Image, labels: np.ndarray, words: Sequence[str], o
             inside = np.abs(xs - np.median(xs)) + np.abs(ys - np.median(ys))
             k = int(inside.argmin())
             at = (photograph.width + int(xs[k]), int(ys[k]))
-            drawing.text(at, words[label], fill="white", stroke_width=2, stroke_fill="black", anchor="mm")
+            drawing.text(at, str(words[label]), fill="white", stroke_width=2, stroke_fill="black", anchor="mm")
     return both
 
 

@@ -52,8 +52,8 @@ def one_synonym_at_a_time(
     alignment: Alignment, store: Store, masks: dict[str, Tensor], encoder: Encoder
 ) -> dict[str, list[tuple[str, float]]]:
     """For every class (synonym, share of the class's IoU that stays); the other classes keep their words."""
-    names = scoring.VOC_NAMES
-    others = [(scoring.VOC_NAMES.index(name), word) for name, words in SYNONYMS.items() for word in words]
+    names: list[str] = [*scoring.VOC_NAMES]
+    others = [(names.index(name), word) for name, words in SYNONYMS.items() for word in words]
     own = [(index, name) for index, name in enumerate(names)]
     tried = own + others
     queries = alignment.words(encoder([*names, *(word for _, word in tried)]))

@@ -75,7 +75,9 @@ def evaluate(
     queries = words if background is None else torch.cat((words, background))
     total = torch.zeros(20 + (background is not None), 20 + (background is not None), dtype=torch.long)
     for name, stored in store.items():
-        found = labels(reader(stored, queries) @ queries.T, stored["grid"], tuple(masks[name].shape))
+        found = labels(
+            reader(stored, queries) @ queries.T, stored["grid"], (masks[name].shape[0], masks[name].shape[1])
+        )
         if background is None:
             total += confusion(found, masks[name] - 1, 20)
         else:
