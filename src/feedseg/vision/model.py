@@ -1,4 +1,4 @@
-"""A text-aligned model, vision tower and text encoder, opened from any of the layouts that it may come in."""
+"""A text-aligned model, vision tower and text encoder, from any of the layouts that it may come in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from feedseg.errors import FeedsegError
 from feedseg.vision.text.base import TextEncoder
 from feedseg.vision.towers import TOWERS
 from feedseg.weights.checkpoint import find_checkpoint, read_config
-from feedseg.weights.openclip import is_openclip
 
 if TYPE_CHECKING:
     from feedseg.vision.towers.base import TowerFamily, VisionTower
@@ -48,8 +47,9 @@ def open_model(source: str | Path) -> Model:
     if is_file(folder / MANIFEST):  # its weights lie in folders of their own, so it is no checkpoint
         return open_manifest(folder)
     checkpoint = find_checkpoint(source, tokenizer=True)
-    if is_openclip(checkpoint):
-        return TOWERS.load("clip").open(checkpoint)
+    for family in map(TOWERS.load, TOWERS.names()):
+        if family.has_own_layout(checkpoint):
+            return family.open(checkpoint)
     if not (checkpoint.folder / "config.json").is_file():
         raise FeedsegError(
             f"{checkpoint.source} has neither config.json, open_clip_config.json nor {MANIFEST}, "
@@ -64,7 +64,7 @@ def open_model(source: str | Path) -> Model:
 
 def tower_families() -> dict[str, TowerFamily]:
     """The registered families by transformers' model type."""
-    return {kind: family for family in map(TOWERS.load, TOWERS.names()) for kind in family.model_types}
+    return {model_type: family for family in map(TOWERS.load, TOWERS.names()) for model_type in family.model_types}
 
 
 def is_file(path: Path) -> bool:

@@ -222,6 +222,10 @@ class TowerFamily(ABC):
 
     model_types: ClassVar[tuple[str, ...]]  # what transformers' config.json calls them
 
+    def has_own_layout(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is in a layout of this family's own, and not in transformers'."""
+        return False
+
     def open(self, checkpoint: Checkpoint) -> Model:
         """A tower with the text encoder that comes with it.
 

@@ -92,6 +92,9 @@ class ClipFamily(TowerFamily):
 
     model_types = ("clip",)
 
+    def has_own_layout(self, checkpoint: Checkpoint) -> bool:
+        return is_openclip(checkpoint)
+
     def open(self, checkpoint: Checkpoint) -> Model:
         if is_openclip(checkpoint):
             clip, tokenizer, mean, std = _from_openclip(checkpoint)
