@@ -22,7 +22,7 @@ Words = Vocabulary | str | Sequence[str | Sequence[str]]
 
 
 class CallOptions(TypedDict, total=False):
-    """Keyword arguments of a segmenter's calls, each in place of what the segmenter was loaded with.
+    """Keyword arguments of a segmenter's calls, each instead of what the segmenter was loaded with.
 
     feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "package.module:Name", an
         object, or "none".
@@ -53,7 +53,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call asks for, with objects in the place of their names."""
+    """What a call asks for, with objects instead of their names."""
 
     feedback: Feedback | None
     settings: Settings
@@ -71,10 +71,15 @@ class Plan:
         Raises:
             FeedsegError: there is no feedback or refiner of a name, or settings are none.
         """
-        if settings is not None and not isinstance(settings, Settings):
-            raise FeedsegError(f"settings are a Settings object, not {type(settings).__name__}")
         chosen = self.feedback if feedback is None else chosen_feedback(feedback, encoder)
-        return Plan(chosen, settings or self.settings, chosen_refiners(refiners))
+        return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners))
+
+
+def checked_settings(wanted: Settings | None) -> Settings | None:
+    """The same. Raises FeedsegError where it is something else than settings or None."""
+    if wanted is not None and not isinstance(wanted, Settings):
+        raise FeedsegError(f"settings are a Settings object, not {type(wanted).__name__}")
+    return wanted
 
 
 def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: WindowEncoder) -> Feedback | None:

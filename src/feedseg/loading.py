@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from feedseg.arguments import chosen_feedback
+from feedseg.arguments import checked_settings, chosen_feedback
 from feedseg.errors import FeedsegError
 from feedseg.segmenter import Segmenter
 from feedseg.settings import WHOLE_IMAGE, Settings
@@ -41,7 +41,7 @@ def load_segmenter(
     """Load the weights and move them to the device.
 
     Args:
-        model: a name of the catalog, a hub id, either with `@revision` if you like, a local folder, or an opened
+        model: a name of the catalog, a hub id, either with `@revision` if you like, a local folder, or a loaded
             model, which is then moved to this device and type; None for the catalog's default.
         host: a registered name ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip"), a host of your own as
             an object or class, or its name as "package.module:Name".
@@ -62,6 +62,9 @@ def load_segmenter(
     Raises:
         FeedsegError: a name that is unknown, weights that cannot be found or used, a device that is not there.
     """
+    if not isinstance(model, (str, Path, Model, type(None))):
+        raise FeedsegError(f"a model is a name, a folder or a loaded model, not {type(model).__name__}")
+    checked_settings(settings)
     chosen = HOSTS.load(host)
     if proxy is not None and not chosen.uses_proxy:
         raise FeedsegError(f"the host {chosen.name} uses no proxy; proxyclip does")
@@ -72,19 +75,19 @@ def load_segmenter(
     name = DEFAULT_MODEL if model is None else model
     source = name if isinstance(name, Model) else repository_of(name, "tower")
     encoder = None if proxy is None else load_proxy(proxy)  # first, so that a wrong name costs no download
-    opened = source if isinstance(source, Model) else open_model(source)
+    loaded = source if isinstance(source, Model) else open_model(source)
     card = CARDS.get(str(name))
     if card and card.is_bundled:  # where the package is installed says nothing to others
-        opened = replace(opened, source=card.name)
-    tower = opened.tower
+        loaded = replace(loaded, source=card.name)
+    tower = loaded.tower
     if chosen.uses_proxy:
         encoder = encoder or load_proxy((card and card.proxy) or tower.default_proxy)
         encoder.to(where, number)
-    opened.to(where, number)
+    loaded.to(where, number)
     windows = WindowEncoder(tower, chosen, encoder, class_token, residual)
     usual = chosen.settings if tower.square_windows else WHOLE_IMAGE
     return Segmenter(
-        model=opened,
+        model=loaded,
         encoder=windows,
         feedback=chosen_feedback(feedback, windows),
         settings=settings or (card and card.settings) or usual,

@@ -83,7 +83,7 @@ class Registry(Generic[T]):
         if isinstance(found, type) and issubclass(found, base):
             try:
                 found = found()
-            except TypeError as error:
+            except Exception as error:  # a class of the user's may raise anything
                 raise FeedsegError(f"{name} cannot be made without arguments: {first_line(error)}") from error
         if not isinstance(found, base):
             raise FeedsegError(f"{name} is no {self.noun}: it is not derived from {self.package}.base.{self.base}")

@@ -81,7 +81,7 @@ class Segmenter:
         Args:
             images: a path, a PIL image or an array (height, width, 3), uint8; or an iterable of these.
             words: a Vocabulary, a list of classes, or one line of text ("cat; kitten, sofa").
-            options: `feedback`, `settings`, `refiners`, in place of the segmenter's own.
+            options: `feedback`, `settings`, `refiners`, instead of the segmenter's own.
 
         Raises:
             FeedsegError: an image or an argument that cannot be used, a word that the model does not know.
@@ -111,7 +111,7 @@ class Segmenter:
     def encode(self, image: ImageLike, *, settings: Settings | None = None) -> EncodedImage:
         """Run tower, proxy and host on an image; the words come later, as often as one likes."""
         one = read_image(image)
-        chosen = settings or self.settings
+        chosen = self._plan(settings=settings).settings
         size = self._working_size(one, chosen)
         encoded = [(placement, window) for _, placement, window in self._encode([resized(one, size)], chosen)]
         return EncodedImage(self, one, chosen, size, tuple(encoded))

@@ -68,7 +68,7 @@ class Vocabulary:
             set_field(self, "threshold", float(threshold))
         except (TypeError, ValueError):
             raise FeedsegError(f"the threshold is a number, not {threshold!r}") from None
-        set_field(self, "templates", None if templates is None else tuple(map(str.strip, templates)))
+        set_field(self, "templates", None if templates is None else _templates(templates))
         self._check()
 
     def _check(self) -> None:
@@ -181,28 +181,28 @@ class Vocabulary:
         for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
             if not line or line.startswith("#"):
                 continue
-            place = f"{source}, line {number}"
+            where = f"{source}, line {number}"
             directive, colon, value = line.partition(":")
             if not colon:
                 if "," in line:
-                    raise FeedsegError(f"{place}: a comma; write a class a line, its synonyms separated by semicolons")
-                classes.append(_split(line, ";", place))
+                    raise FeedsegError(f"{where}: a comma; write a class a line, its synonyms separated by semicolons")
+                classes.append(_split(line, ";", where))
             elif directive == "template":
                 templates.append(value.strip())
             elif directive == "background" and background is None:
                 if "," in value:
-                    raise FeedsegError(f"{place}: a comma; the background's words are separated by semicolons")
-                background = _split(value, ";", place)
+                    raise FeedsegError(f"{where}: a comma; the background's words are separated by semicolons")
+                background = _split(value, ";", where)
             elif directive == "threshold" and threshold is None:
                 try:
                     threshold = float(value)
                 except ValueError:
-                    raise FeedsegError(f"{place}: the threshold is a number, not {value.strip()!r}") from None
+                    raise FeedsegError(f"{where}: the threshold is a number, not {value.strip()!r}") from None
             elif directive in DIRECTIVES:
-                raise FeedsegError(f"{place}: a second {directive}")
+                raise FeedsegError(f"{where}: a second {directive}")
             else:
                 raise FeedsegError(
-                    f"{place}: {directive!r} is none of {', '.join(DIRECTIVES)}, and names have no colon"
+                    f"{where}: {directive!r} is none of {', '.join(DIRECTIVES)}, and names have no colon"
                 )
         try:
             return cls(classes, background, threshold or 0.0, templates or None)
@@ -258,8 +258,15 @@ def _words(entry: str | Iterable[str]) -> Words:
     return words
 
 
-def _split(text: str, separator: str, place: str) -> list[str]:
+def _templates(templates: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(templates) if isinstance(templates, Iterable) and not isinstance(templates, str) else (None,)
+    if not all(isinstance(template, str) for template in found):
+        raise FeedsegError(f"the templates are a list of texts, not {templates!r}")
+    return tuple(str(template).strip() for template in found)
+
+
+def _split(text: str, separator: str, where: str) -> list[str]:
     parts = [part.strip() for part in text.split(separator)]
     if not all(parts):
-        raise FeedsegError(f"{place!r}: an empty name beside {separator!r}")
+        raise FeedsegError(f"{where!r}: an empty name beside {separator!r}")
     return parts

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def open_manifest(folder: Path) -> Model:
         text = manifest["text"]
         mean, std = channels(manifest["mean"], source), deviations(manifest["std"], source)
         eps = float(manifest["projection_eps"])
+        if not (eps > 0 and math.isfinite(eps)):
+            raise ValueError(f"projection_eps is a number above 0, not {eps}")
+        if not (isinstance(text, (str, Mapping)) or (isinstance(text, list) and text)):
+            raise TypeError(f"text is a bank, a list of them or an object, not {text!r}")
         used = [folder / MANIFEST, *_files(checkpoint), projection_file]
         model_type = read_config(checkpoint).get("model_type")
         families = tower_families()
@@ -61,7 +66,7 @@ def open_manifest(folder: Path) -> Model:
     except KeyError as error:
         raise FeedsegError(f"{folder / MANIFEST}, or a file that it names, lacks {error}") from error
     except (TypeError, ValueError) as error:
-        raise FeedsegError(f"{folder / MANIFEST} holds something of a wrong kind: {first_line(error)}") from error
+        raise FeedsegError(f"{folder / MANIFEST} holds a value of a wrong type: {first_line(error)}") from error
     if size != projection.shape[1]:
         raise FeedsegError(f"{source}: its words have {size} numbers, and its projection gives {projection.shape[1]}")
     return Model(tower, encoder, source, encoder.revision)
@@ -79,7 +84,7 @@ def _sentence_encoder(folder: Path, text: Mapping[str, Any], used: list[Path]) -
     checkpoint = _find(folder, text["encoder"], tokenizer=True)
     model_type = read_config(checkpoint).get("model_type")
     families = {
-        kind: family for family in map(TEXT_ENCODERS.load, TEXT_ENCODERS.names()) for kind in family.model_types
+        name: family for family in map(TEXT_ENCODERS.load, TEXT_ENCODERS.names()) for name in family.model_types
     }
     if model_type not in families:
         known = ", ".join(families)
@@ -102,7 +107,10 @@ def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
     if projection.dim() != 2:
         raise FeedsegError(f"{file}: text_proj is a matrix, not {tuple(projection.shape)}")
     templates = text.get("templates", ["{}"])
-    if not isinstance(templates, list) or not all(isinstance(one, str) and one.count("{}") == 1 for one in templates):
+    templates_fit = isinstance(templates, list) and all(
+        isinstance(one, str) and one.count("{}") == 1 for one in templates
+    )
+    if not templates_fit or not templates:
         raise FeedsegError(f"{file.parent / MANIFEST}: templates are a list of texts with one {{}} each")
     known, words = tensors.get("known.embeddings"), ()
     if known is not None:

@@ -116,7 +116,8 @@ def test_eight_bits_are_the_product_with_their_scales():
         ({"projection": "absent.safetensors"}, "absent.safetensors"),
         ({"projection": "alignment.safetensors"}, "lacks 'text_proj'"),
         ({"templates": ["cat"]}, "one {} each"),
-        ({"least_similarity": "high"}, "of a wrong kind"),
+        ({"templates": []}, "one {} each"),
+        ({"least_similarity": "high"}, "of a wrong type"),
     ],
 )
 def test_mistakes_in_its_part_of_the_manifest_are_told(tmp_path, changes, message):

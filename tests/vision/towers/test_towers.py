@@ -259,10 +259,13 @@ def test_the_revision_of_a_folder_changes_with_all_that_makes_the_numbers(tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"projection_eps": "small"}, "of a wrong kind"),
+        ({"projection_eps": "small"}, "of a wrong type"),
+        ({"projection_eps": -1}, "a number above 0"),
+        ({"text": 3}, "a bank, a list of them or an object"),
+        ({"text": []}, "a bank, a list of them or an object"),
         ({"mean": [0.1, 0.2]}, "not three numbers"),
         ({"std": [0.1, 0.2, 0]}, "not positive"),
-        ({"tower": 3}, "of a wrong kind"),
+        ({"tower": 3}, "of a wrong type"),
         ({"tower": "elsewhere"}, "elsewhere"),
         ({"text": "words.safetensors"}, None),
         ({"text": ["alignment.safetensors"]}, "no text bank"),

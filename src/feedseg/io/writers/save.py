@@ -57,6 +57,8 @@ def load_writers(formats: str | Writer | Iterable[str | Writer] | None = None) -
     """
     if formats is None:
         formats = DEFAULT_FORMATS
+    if not isinstance(formats, Iterable) and not isinstance(formats, Writer):
+        raise FeedsegError(f"formats are a name, a writer or a list of them, not {formats!r}")
     wanted = [formats] if isinstance(formats, (str, Writer)) else list(formats)
     writers = tuple(WRITERS.load(one) for one in wanted)
     if not writers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.registry import imported
 from feedseg.vision.proxies import PROXIES
 from feedseg.vision.proxies.base import Features, FunctionProxy, Proxy, TowerProxy
@@ -20,8 +20,12 @@ def load_proxy(proxy: str | Path | Features | Proxy) -> Proxy:
     """
     if isinstance(proxy, str) and ":" in proxy and not Path(proxy).is_dir():
         proxy = imported(proxy)
-    if isinstance(proxy, type) and issubclass(proxy, Proxy):
-        return proxy()
+    if isinstance(proxy, type):
+        try:
+            proxy = proxy()
+        except Exception as error:  # a class of the user's may raise anything
+            name = getattr(proxy, "__qualname__", proxy)
+            raise FeedsegError(f"the proxy {name} cannot be made without arguments: {first_line(error)}") from error
     if isinstance(proxy, Proxy):
         return proxy
     if callable(proxy):
@@ -32,7 +36,7 @@ def load_proxy(proxy: str | Path | Features | Proxy) -> Proxy:
         return TowerProxy()
     checkpoint = find_checkpoint(repository_of(proxy, "proxy"))
     model_type = read_config(checkpoint).get("model_type")
-    families = {kind: family for family in map(PROXIES.load, PROXIES.names()) for kind in family.model_types}
+    families = {name: family for family in map(PROXIES.load, PROXIES.names()) for name in family.model_types}
     if model_type not in families:
         raise FeedsegError(
             f"{checkpoint.source} is a {model_type!r} model, which is no known proxy; known are {', '.join(families)}"
