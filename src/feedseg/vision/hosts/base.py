@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Readout:
-    """How the patches of one window are read: the last attention, and the projection of what it gathers."""
+    """The read-out of one window's patches: the last attention, and the projection of what it gathers."""
 
     attention: HostAttention
     project: Callable[[Tensor], Tensor]  # (1, N, D) to embeddings before normalisation, (1, N, E), fp32
@@ -74,7 +74,3 @@ class Host(ABC):
         prefix = values.shape[1] - grid[0] * grid[1]
         attention = HostAttention(weights, values, prefix, self.row_sum, grid)
         return Readout(attention, partial(tower.project, residual=residual), depends_on_patch=keeps_residual)
-
-    def describe(self) -> dict[str, Any]:
-        """Its constants, as JSON has them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
