@@ -16,7 +16,7 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from feedseg.evaluation.scenes import BACKGROUNDS, COLOURS, PATTERNS, SHAPES, SYNONYMS
-from feedseg.evaluation.scenes.vocabulary import ARTICLES, NOUNS, PLACES
+from feedseg.evaluation.scenes.vocabulary import ARTICLES, NOUNS, PREPOSITIONS
 from feedseg.vision.text.templates import default_templates
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -36,7 +36,13 @@ CONTENT_WORDS = frozenset(word for name in CONTENT for word in split(name))
 
 def words() -> list[str]:
     """Every token: four special ones first, then the words of captions and prompt templates."""
-    texts = (*CONTENT, *NOUNS, *ARTICLES, *PLACES, *(template.replace("{}", "") for template in default_templates()))
+    texts = (
+        *CONTENT,
+        *NOUNS,
+        *ARTICLES,
+        *PREPOSITIONS,
+        *(template.replace("{}", "") for template in default_templates()),
+    )
     return [PAD, UNKNOWN, BEGIN, END, *dict.fromkeys(word for text in texts for word in split(text))]
 
 

@@ -1,4 +1,4 @@
-"""The one kind of error whose text is meant for the user: what is wrong, with which input, what to do."""
+"""The errors whose text is meant for the user: they say what is wrong, with which input, what to do."""
 
 
 class FeedsegError(Exception):

@@ -50,7 +50,7 @@ def key_of(item: Any) -> str:
 
 @dataclass(frozen=True)
 class JournalFolder:
-    """The journals of one kind in a folder: `{stem}.jsonl`, and `{stem}.{k}-of-{n}.jsonl` of shards."""
+    """The journals of one stem in a folder: `{stem}.jsonl`, and `{stem}.{k}-of-{n}.jsonl` of shards."""
 
     folder: Path
     stem: str

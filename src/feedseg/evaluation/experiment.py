@@ -136,9 +136,9 @@ def described(feedback: Any) -> dict[str, Any] | None:
 
 def class_name(part: Any) -> str:
     """The name of an object's class, with its module where it is not one of this package."""
-    kind = type(part)
-    own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
-    return kind.__qualname__ if own else f"{kind.__module__}:{kind.__qualname__}"
+    found = type(part)
+    own = found.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return found.__qualname__ if own else f"{found.__module__}:{found.__qualname__}"
 
 
 def words_hash(vocabulary: Vocabulary) -> str:

@@ -48,8 +48,8 @@ class Measured:
     def to_json(self) -> dict[str, Any]:
         """All but the identity."""
         arrays = {
-            kind: {variant: rows.tolist() for variant, rows in getattr(self, kind).items()}
-            for kind in ("pixels", "boundaries")
+            field: {variant: rows.tolist() for variant, rows in getattr(self, field).items()}
+            for field in ("pixels", "boundaries")
         }
         return {**arrays, "seconds": {part: round(one, 6) for part, one in self.seconds.items()}, "memory": self.memory}
 
@@ -57,8 +57,8 @@ class Measured:
     def from_json(cls, image: Identity, content: Mapping[str, Any]) -> Measured:
         """The inverse of `to_json`; KeyError, TypeError, ValueError … if the content is something else."""
 
-        def arrays(kind: str, columns: int) -> dict[str, np.ndarray]:
-            return {name: np.array(rows, np.int64).reshape(-1, columns) for name, rows in content[kind].items()}
+        def arrays(field: str, columns: int) -> dict[str, np.ndarray]:
+            return {name: np.array(rows, np.int64).reshape(-1, columns) for name, rows in content[field].items()}
 
         return cls(*image, arrays("pixels", 3), arrays("boundaries", 5), content["seconds"], content["memory"])
 

@@ -94,10 +94,10 @@ class Table:
             if key not in self.asked:
                 raise FeedsegError(f"{self.origin}: unknown key {key!r}{suggestion(key, sorted(self.asked))}")
 
-    def _get(self, key: str, kind: type | tuple[type, ...], wanted: str) -> Any:
+    def _get(self, key: str, type_: type | tuple[type, ...], wanted: str) -> Any:
         value = self.raw(key)
         if value is None:
             return None
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        if not isinstance(value, type_) or (isinstance(value, bool) and type_ is not bool):
             raise FeedsegError(f"{self.origin}: {key} must be {wanted}, not {value!r}")
         return value

@@ -1,4 +1,4 @@
-"""Reading images of every kind a user may have, and resizing them."""
+"""Reading images in every form that a user may have, and resizing them."""
 
 from __future__ import annotations
 

@@ -160,13 +160,13 @@ def _with_legend(drawn: Image.Image, found: list[_Class], size: int, others: int
         left, top = size, high + size
     sheet.paste(drawn)
     draw = ImageDraw.Draw(sheet)
-    for place in range(entries):
-        x, middle = left + place // rows * column, top + (place % rows + 0.5) * row
+    for entry in range(entries):
+        x, middle = left + entry // rows * column, top + (entry % rows + 0.5) * row
         base = middle + 0.36 * size
-        if place == len(found):
+        if entry == len(found):
             draw.text((x + 1.6 * size, base), note, _PALE_INK, plain, "ls")
             break
-        one = found[place]
+        one = found[entry]
         draw.rounded_rectangle((x, middle - size / 2, x + size, middle + size / 2), size / 4, one.colour)
         draw.text((x + 1.6 * size, base), one.cut(name), _INK, one.font, "ls")
         percent = f"{one.fraction:.1%}" if one.fraction >= 0.0005 else "<0.1%"

@@ -47,7 +47,7 @@ def _foreground(count: int) -> np.ndarray:
     candidates = candidates[(lightness > 0.45) & (lightness < 0.92) & (np.hypot(*hue) > 0.09)]
     pool = np.concatenate([[_BACKGROUND], _DESIGNED, candidates])
     # Far is what is far to all four eyes, where the normal one, having most room, is asked for twice the distance: with
-    # equal shares the other three would soon have used up what there is, and everyone would get similar colours.
+    # equal parts the other three would soon have used up what there is, and everyone would get similar colours.
     seen = _seen(pool) * np.array([0.5, 1, 1, 1], np.float32)[:, None]
     nearest = np.full(len(pool), np.inf, np.float32)
     chosen = []
@@ -59,7 +59,7 @@ def _foreground(count: int) -> np.ndarray:
 
 
 def _seen(colours: np.ndarray) -> np.ndarray:
-    """(n, 3) sRGB colours, 0 to 255, as the four kinds of eyes see them in Oklab: (3, 4, n) float32."""
+    """(n, 3) sRGB colours, 0 to 255, as the four types of colour vision see them in Oklab: (3, 4, n) float32."""
     values = colours / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     simulated = np.clip(linear @ _VISIONS.swapaxes(1, 2), 0, 1)

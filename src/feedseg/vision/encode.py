@@ -141,7 +141,10 @@ class EncodedWindow:
 
     @torch.inference_mode()
     def affinity(self, text: Tensor, feedback: AffinityFeedback) -> Tensor:
-        """F of the first pass, whole, to look at: which patches each patch is read with, (N, N), fp32."""
+        """F of the first pass, whole, to look at: how much every patch gathers from every other.
+
+        (N, N), fp32; rows sum to one.
+        """
         first, uniform = normalize(self.first, dim=-1), normalize(self.uniform, dim=-1)
         isolated = feedback.isolate(first, uniform, text)
         return feedback.affinity(self.readout.attention, isolated)(slice(None))[0]

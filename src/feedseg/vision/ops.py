@@ -1,4 +1,4 @@
-"""Pure tensor functions that several rooms of `vision` share. Shapes: B windows, N patches, D channels."""
+"""Pure tensor functions for all of `vision`. Shapes: B windows, N patches, D channels."""
 
 from __future__ import annotations
 

@@ -93,12 +93,12 @@ def find_checkpoint(source: str | Path, *, tokenizer: bool = False) -> Checkpoin
         return Checkpoint(str(source), folder, repository, weights)
     if os.path.isfile(folder):  # noqa: PTH113
         raise FeedsegError(f"{source} is a file: give the folder that holds the whole model")
-    named = _HUB_NAME.fullmatch(source) if isinstance(source, str) else None
-    if named is None:
+    found = _HUB_NAME.fullmatch(source) if isinstance(source, str) else None
+    if found is None:
         raise FeedsegError(
             f"no folder {str(source)[:200]!r}: give a folder, or a hub model as owner/name or owner/name@revision"
         )
-    repository, revision = named[1], named[2] or "main"
+    repository, revision = found[1], found[2] or "main"
     folder = _cached_snapshot(repository, revision)
     if not _is_complete(folder, tokenizer):
         try:
@@ -303,8 +303,8 @@ def _explained(error: BaseException, source: str, repository: str, revision: str
     if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
         return f"the hub refuses {repository} ({first_line(error)}): {access}"
     if isinstance(error, OSError) and error.errno is not None:
-        place = f"{constants.HF_HUB_CACHE} ({error.strerror})"
-        return f"cannot keep {source} in {place}: make room, or set HF_HOME to another folder"
+        where = f"{constants.HF_HUB_CACHE} ({error.strerror})"
+        return f"cannot keep {source} in {where}: make room, or set HF_HOME to another folder"
     return (
         f"{source} is not complete on this machine and could not be fetched ({first_line(error)}): "
         "connect and start again, give a folder with a copy (--model FOLDER, --proxy FOLDER), "

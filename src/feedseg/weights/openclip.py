@@ -64,7 +64,7 @@ def translated_weights(weights: Mapping[str, Tensor], source: str) -> dict[str, 
         else:
             new = dict(_text(name.removeprefix("text."), tensor))
         if not new and not name.endswith("attn_mask"):  # the mask is the causal one, which is computed
-            raise FeedsegError(f"{source}: {name} has no place in a plain CLIP, so this is another architecture")
+            raise FeedsegError(f"{source}: {name} belongs to no plain CLIP, so this is another architecture")
         translated.update(new)
     return translated
 

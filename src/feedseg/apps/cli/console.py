@@ -66,7 +66,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def short_warnings() -> Iterator[None]:
-    """Python's warnings as one line, without the place in the program that they come from."""
+    """Python's warnings as one line, without the line of the program that they come from."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
         yield
@@ -114,7 +114,7 @@ def is_live(target: Console) -> bool:
 def status(text: str, *, visible: bool) -> Iterator[None]:
     """A line that stands on a terminal's stderr while something goes on.
 
-    It does not move: while weights are fetched, the hub's own progress bars take its place.
+    It does not move: while weights are fetched, the hub's own progress bars are shown instead.
     """
     target = console(stderr=True)
     shown = visible and is_live(target)

@@ -16,7 +16,7 @@ from feedseg.weights.catalog import DEFAULT_PROXY
 WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Image size (each host has its own)", "Output"
 EXPERT = "For experiments (left out: as published, and what suits the device)"
 DATA, PROTOCOL, WORK = "Data", "Instead of the protocol's", "How the work is divided and resumed"
-OWN = "package.module:Name"  # how something of one's own is named
+OWN = "package.module:Name"  # how something of one's own is given
 
 
 def option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any:

@@ -59,9 +59,9 @@ def _fitted(image: Image.Image) -> Image.Image:
 def _areas(result: Segmentation, colours: np.ndarray) -> list[Entry]:
     """The classes that are on the panel, largest first."""
     order = sorted(result.area_fractions.items(), key=lambda item: -item[1])
-    named = [(name, fraction) for name, fraction in order if fraction >= MENTIONED]
-    labels = {name: result.names.index(name) for name, _ in named}
-    return [Entry(f"{name} {fraction:.0%}", _rgb(colours[labels[name]])) for name, fraction in named]
+    mentioned = [(name, fraction) for name, fraction in order if fraction >= MENTIONED]
+    labels = {name: result.names.index(name) for name, _ in mentioned}
+    return [Entry(f"{name} {fraction:.0%}", _rgb(colours[labels[name]])) for name, fraction in mentioned]
 
 
 def _rgb(colour: np.ndarray) -> tuple[int, int, int]:

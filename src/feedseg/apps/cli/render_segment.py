@@ -97,6 +97,6 @@ def described(segmenter: Segmenter) -> str:
     host = f"host {settings['host']}" + (f" with proxy {models['proxy']['name']}" if "proxy" in models else "")
     titles = {"NoneType": "without feedback", "FSAFeedback": "with the paper's feedback"}
     titles |= {"CalibratedFeedback": "with calibrated feedback"}
-    kind = type(segmenter.feedback).__name__
-    feedback = titles.get(kind, f"with {kind}")
+    name = type(segmenter.feedback).__name__
+    feedback = titles.get(name, f"with {name}")
     return " · ".join((models["model"]["name"], host, feedback, f"{settings['device']}, {settings['dtype']}"))

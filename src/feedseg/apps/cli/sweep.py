@@ -131,11 +131,11 @@ def parse_values(name: str, text: str) -> tuple[Any, ...]:
     Raises:
         FeedsegError: the text is something else.
     """
-    kinds: dict[str, tuple[Callable[[str], Any], str]] = {
+    converters: dict[str, tuple[Callable[[str], Any], str]] = {
         "passes": (int, "whole numbers"),
         "terms": (lambda part: tuple(term.strip() for term in part.split("+")), "terms joined by +"),
     }
-    convert, what = kinds.get(name, (float, "numbers"))
+    convert, what = converters.get(name, (float, "numbers"))
     try:
         return tuple(convert(part.strip()) for part in text.split(","))
     except ValueError:
@@ -160,9 +160,9 @@ def parse_others(given: Sequence[str]) -> dict[str, tuple[Any, ...]]:
 def _value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind in (int, float):
+    for number in (int, float):
         try:
-            return kind(text)
+            return number(text)
         except ValueError:
             continue
     return text

@@ -127,7 +127,7 @@ class _Examination:
         self.report = report
         self.thorough = thorough
         self.meaning = MaskValues.of(report.benchmark)
-        self.faults: dict[str, list[str]] = {}  # of one kind each: what is wrong with every file
+        self.faults: dict[str, list[str]] = {}  # by what they have in common: what is wrong with every file
         self.turned: list[str] = []
         self.empty: list[str] = []
         self.seen = np.zeros(0, np.int64)  # in how many masks every value occurs
@@ -206,5 +206,5 @@ class _Examination:
     def _paths(self, one: str) -> tuple[Path, Path]:
         return self.report.benchmark.image(self.report.root, one), self.report.benchmark.mask(self.report.root, one)
 
-    def _fault(self, kind: str, text: str) -> None:
-        self.faults.setdefault(kind, []).append(text)
+    def _fault(self, group: str, text: str) -> None:
+        self.faults.setdefault(group, []).append(text)

@@ -2,7 +2,7 @@
 
 Images are drawn anew with replacement, all variants seeing the same draw, so what makes an image hard for both does
 not blur their difference (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, the percentile interval). The
-numbers say how the result would vary with other images of the same kind, and nothing about other data or models.
+numbers say how the result would vary with other images like these, and nothing about other data or models.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def _boundaries(classes: np.ndarray, ignore: int) -> np.ndarray:
 def _matched(rows: np.ndarray, columns: np.ndarray, found: np.ndarray, there: np.ndarray, radius: float) -> np.ndarray:
     """Which of the pixels have one of their class in the other map within the radius: (n,) bool.
 
-    Boundaries are thin, so their pixels are looked up one by one, at the nearest places first: most are matched soon
+    Boundaries are thin, so their pixels are looked up one by one, at the nearest offsets first: most are matched soon
     and leave the search.
     """
     reach = int(radius)
@@ -102,11 +102,11 @@ def _matched(rows: np.ndarray, columns: np.ndarray, found: np.ndarray, there: np
     distances = np.hypot(*steps.T)
     order = np.argsort(distances, kind="stable")
     flat, width = around.ravel(), around.shape[1]
-    places = (rows + reach) * width + columns + reach
+    positions = (rows + reach) * width + columns + reach
     matched = np.zeros(len(found), bool)
     searching = np.arange(len(found))
     for down, across in steps[order[distances[order] <= radius]]:
-        hit = flat[places[searching] + down * width + across] == found[searching]
+        hit = flat[positions[searching] + down * width + across] == found[searching]
         matched[searching[hit]] = True
         searching = searching[~hit]
         if not searching.size:

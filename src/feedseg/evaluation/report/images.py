@@ -17,7 +17,7 @@ from feedseg.evaluation.experiment import CONTROL, NONE, Bench, variant_title, w
 from feedseg.evaluation.metrics.results import Result
 from feedseg.io import overlay as drawing
 
-EACH = 3  # images of every kind
+EACH = 3  # images of every order
 WIDTH, QUALITY = 480, 76  # of a drawn image in pixels; of the JPEG
 
 

@@ -45,8 +45,10 @@ def interval_plot(title: str, axis: str, marks: Sequence[Mark]) -> str:
     for number, mark in enumerate(marks):
         value = None if mark.value is None or math.isnan(mark.value.value) else mark.value
         bar = None if value is None or math.isnan(value.low) else (x(value.low), x(value.high))
-        place = None if value is None else x(value.value)
-        rows.append({"y": _TOP + _ROW * (number + 0.5), "name": _cut(mark.name), "mark": mark, "bar": bar, "x": place})
+        position = None if value is None else x(value.value)
+        rows.append(
+            {"y": _TOP + _ROW * (number + 0.5), "name": _cut(mark.name), "mark": mark, "bar": bar, "x": position}
+        )
     bottom = _TOP + _ROW * len(marks)
     return render(
         "plot.svg",

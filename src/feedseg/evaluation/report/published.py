@@ -48,5 +48,5 @@ def published_for(benchmark: str, model: str, host: str, proxy: str | None) -> P
 
 def card_of(source: str) -> str | None:
     """The catalog's name of a model or proxy by where its weights come from."""
-    place = source.partition("@")[0]
-    return next((card.name for card in CARDS.values() if place in (card.name, card.repository)), None)
+    origin = source.partition("@")[0]
+    return next((card.name for card in CARDS.values() if origin in (card.name, card.repository)), None)

@@ -61,7 +61,7 @@ def sweep_plot(report: BenchmarkReport) -> str:
 def write_sweep(report: BenchmarkReport, folder: Path) -> dict[str, Path]:
     """Write sweep.json, sweep.md and sweep.svg; returns where they are."""
     machine = hardware(report.bench)
-    paths = {kind: folder / f"sweep.{end}" for kind, end in (("json", "json"), ("markdown", "md"), ("plot", "svg"))}
+    paths = {form: folder / f"sweep.{end}" for form, end in (("json", "json"), ("markdown", "md"), ("plot", "svg"))}
     settings = {key: value for key, value in report.settings().items() if not key.startswith("variants.")}
     facts = [(key.replace(".", ": ").replace("_", " "), shown(value)) for key, value in (settings | machine).items()]
     texts = {
@@ -77,8 +77,8 @@ def write_sweep(report: BenchmarkReport, folder: Path) -> dict[str, Path]:
         ),
         "plot": sweep_plot(report) + "\n",
     }
-    for kind, text in texts.items():
-        write_text(paths[kind], text)
+    for form, text in texts.items():
+        write_text(paths[form], text)
     return paths
 
 

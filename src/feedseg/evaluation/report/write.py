@@ -74,7 +74,7 @@ def _markdown(reports: Sequence[BenchmarkReport], machine: Table) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same with None in the place of what is no number, which JSON cannot have."""
+    """The same with None instead of what is no number, which JSON cannot have."""
     if isinstance(value, Mapping):
         return {key: finite(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

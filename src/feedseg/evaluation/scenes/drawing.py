@@ -84,8 +84,8 @@ def draw_scene(
         drawn.append(thing)
     _illuminate(colours, (x, y, pixel), rng)
     image = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
-    shares = np.bincount(labels.ravel(), minlength=len(drawn) + 1)[1:] / labels.size
-    seen = tuple(replace(thing, visible=float(share)) for thing, share in zip(drawn, shares, strict=True))
+    fractions = np.bincount(labels.ravel(), minlength=len(drawn) + 1)[1:] / labels.size
+    seen = tuple(replace(thing, visible=float(fraction)) for thing, fraction in zip(drawn, fractions, strict=True))
     return Scene(image, labels, background, seen)
 
 
@@ -97,7 +97,7 @@ def _paint(
     grid: tuple[np.ndarray, np.ndarray, float],
     rng: np.random.Generator,
 ) -> None:
-    """Paint one thing at a random place into `colours` (h, w, 3) and `labels` (h, w), in place."""
+    """Paint one thing at a random position into `colours` (h, w, 3) and `labels` (h, w), in place."""
     x, y, pixel = grid
     height, width = labels.shape
     radius = rng.uniform(*RADIUS)

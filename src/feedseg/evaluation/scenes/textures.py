@@ -106,10 +106,10 @@ SHADES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 }
 
 
-def lerp(first: tuple[int, int, int], second: tuple[int, int, int], share: np.ndarray) -> np.ndarray:
+def lerp(first: tuple[int, int, int], second: tuple[int, int, int], fraction: np.ndarray) -> np.ndarray:
     """Colours (h, w, 3), 0 to 1, between two of 0 to 255."""
     start, end = (np.array(colour, np.float32) / 255 for colour in (first, second))
-    return start + share[..., None] * (end - start)
+    return start + fraction[..., None] * (end - start)
 
 
 # Backgrounds: colours (h, w, 3), 0 to 1, at x (w,) and y (h, 1) in units of 1/96 of the image, pixels `pixel` wide.
@@ -153,8 +153,8 @@ def _fog(x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
 def _wood(x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
     plank = np.floor(x / 19)
     grain = wave(x / 5 + noise(x / 7 + plank * np.float32(5.1), y / 44) * np.float32(2.6)) * 2
-    share = grain * np.float32(0.75) + noise(plank * np.float32(3.3), y * 0) * np.float32(0.25)
-    colour = lerp((132, 84, 44), (206, 154, 98), share)
+    fraction = grain * np.float32(0.75) + noise(plank * np.float32(3.3), y * 0) * np.float32(0.25)
+    colour = lerp((132, 84, 44), (206, 154, 98), fraction)
     return colour * (1 - np.float32(0.6) * coverage(wave(x / 19) * 19 - np.float32(0.5), pixel)[..., None])
 
 

@@ -34,7 +34,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 NOUNS = ("thing", "object", "shape", "one")
 ARTICLES = ("a", "the", "one", "")
-PLACES = ("on", "over", "in front of", "and")
+PREPOSITIONS = ("on", "over", "in front of", "and")
 
 Combination = tuple[str, str]  # colour, pattern
 Item = TypeVar("Item")
@@ -116,8 +116,8 @@ def caption(things: Sequence[Thing], background: str | None, rng: np.random.Gene
         return Caption(_sentence((), background, rng), (), background)
     count = 1 if rng.random() < 0.6 else len(order)
     mentions = tuple(_mention(thing, rng) for thing in order[:count])
-    named = background if rng.random() < 0.4 else None
-    return Caption(_sentence(mentions, named, rng), mentions, named)
+    mentioned = background if rng.random() < 0.4 else None
+    return Caption(_sentence(mentions, mentioned, rng), mentions, mentioned)
 
 
 def _mention(thing: Thing, rng: np.random.Generator) -> Mention:
@@ -135,7 +135,7 @@ def _sentence(mentions: Sequence[Mention], background: str | None, rng: np.rando
     if background is None:
         return text
     word = _spoken(background, rng)
-    return f"{text} {_choice(PLACES, rng)} {word}" if mentions else word
+    return f"{text} {_choice(PREPOSITIONS, rng)} {word}" if mentions else word
 
 
 def _phrase(mention: Mention, rng: np.random.Generator) -> str:

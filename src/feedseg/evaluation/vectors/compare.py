@@ -48,8 +48,8 @@ class KeyKey(Host):
 def _hosts() -> dict[str, Host]:
     """The hosts without proxy, as the vectors call them."""
     hosts = {name: HOSTS.load(name) for name in HOSTS.names()}
-    named = hosts | {"vanilla": hosts["clip"], "kk": KeyKey()}
-    return {name: host for name, host in named.items() if not host.uses_proxy}
+    every = hosts | {"vanilla": hosts["clip"], "kk": KeyKey()}
+    return {name: host for name, host in every.items() if not host.uses_proxy}
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def compare(file: VectorFile, values: Mapping[str, Callable[[], Tensor]]) -> Ite
 
 
 def deviation(actual: Tensor, expected: Tensor) -> tuple[float, bool]:
-    """The largest absolute difference, and whether all are within tolerance; infinities must be in the same places."""
+    """The largest absolute difference, and whether all are within tolerance; infinities must be at the same indices."""
     infinite = torch.isinf(expected)
     if not torch.equal(torch.where(infinite, actual, 0.0), torch.where(infinite, expected, 0.0)):
         return float("inf"), False

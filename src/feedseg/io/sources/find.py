@@ -1,4 +1,4 @@
-"""The images that arguments lead to, each once and with a place of its own for its results."""
+"""The images that arguments lead to, each once and with a name of its own for its results."""
 
 from __future__ import annotations
 

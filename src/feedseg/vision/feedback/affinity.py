@@ -57,8 +57,8 @@ def kept(similarity: Tensor, keep: float) -> Tensor:
 def dropped(similarity: Tensor, keep: float) -> Tensor:
     """The others: 1 for what pruning drops and 0 for what stays, numbers of the similarity's type; (…, N) to (…, N).
 
-    Only the values are sorted, not their places: the last one that stays is the row's threshold, and places matter only
-    where the value behind it is the same.
+    Only the values are sorted, not their indices: the last one that stays is the row's threshold, and indices matter
+    only where the value behind it is the same.
     """
     if keep >= 1:  # the running sum may exceed 1 by rounding
         return torch.zeros_like(similarity)

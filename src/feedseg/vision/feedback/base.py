@@ -191,7 +191,7 @@ def _patch_rows(attention: Tensor | None, values: Tensor, prefix: int) -> Tensor
     if attention.dim() not in (3, 4) or columns != tokens or rows not in (tokens, patches):
         raise ValueError(f"attention {tuple(attention.shape)} does not fit {tokens} values, {prefix} of them first")
     if attention.dim() == 4 and values.shape[-1] % attention.shape[1]:
-        raise ValueError(f"{attention.shape[1]} heads do not share values of width {values.shape[-1]}")
+        raise ValueError(f"{attention.shape[1]} heads do not divide values of width {values.shape[-1]}")
     return attention[..., -patches:, :]
 
 

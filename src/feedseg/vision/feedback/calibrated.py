@@ -1,4 +1,4 @@
-"""A feedback that takes its scales from the picture, so that one set of constants serves every tower and host.
+"""A feedback that takes its scales from the image, so that one set of constants serves every tower and host.
 
 Beside the paper's (`FSAFeedback`), built from the same steps; docs/calibrated.md has the formulas and what they
 gain. Shapes: B windows, N patches, C queries, D the tower's width; A the host's attention, Ā its mean over heads.
@@ -22,9 +22,9 @@ LEAST_AGREEMENT = 1e-4
 
 @dataclass(frozen=True)
 class CalibratedFeedback(AffinityFeedback):
-    """Feedback in units of the picture: what its patches say, how much that varies, and how well they agree.
+    """Feedback in units of the image: what its patches predict, how much that varies, and how well they agree.
 
-    Every constant is dimensionless: evidence is in units of its own root mean square over the picture, and the
+    Every constant is dimensionless: evidence is in units of its own root mean square over the image, and the
     bandwidth in units of the squared distance within which a patch has the nearest tenth (`nearest`) of all.
     """
 
@@ -35,7 +35,7 @@ class CalibratedFeedback(AffinityFeedback):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.nearest <= 1:
-            raise ValueError(f"nearest is a share of the patches, above 0 and at most 1, not {self.nearest}")
+            raise ValueError(f"nearest is a fraction of the patches, above 0 and at most 1, not {self.nearest}")
         if not (self.bandwidth > 0 and math.isfinite(self.bandwidth)):
             raise ValueError(f"the bandwidth is a number above 0, not {self.bandwidth}")
         if not math.isfinite(self.isolation):
@@ -111,8 +111,8 @@ def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: f
     cos(z_i, t_c) − isolation·cos(u_i, t_c), less the patch's mean over the queries.
 
     Args:
-        first: unit embeddings z of the first reading, (B, N, E).
-        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E).
+        first: unit embeddings z by the host alone, (B, N, E).
+        uniform: unit embeddings u from a uniform attention, (B, N, E) or (B, 1, E) where all patches agree.
         text: unit embeddings of the queries, (C, E).
     """
     text = text.float()
@@ -138,14 +138,14 @@ def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1) -> Ten
     return products.add_(squares[:, None]).add_(squares[:, rows][:, ::step, None]).clamp_(min=0)
 
 
-def nearest_distance(evidence: Tensor, share: float) -> Tensor:
-    """The distance within which a patch has a share of all patches, itself among them, on average: (B, 1, 1).
+def nearest_distance(evidence: Tensor, fraction: float) -> Tensor:
+    """The distance within which a patch has a fraction of all patches, itself among them, on average: (B, 1, 1).
 
     Averaged over some rows, evenly spaced.
     """
     patches = evidence.shape[1]
     found = distances(evidence, step=-(-patches // SAMPLED_ROWS))
-    count = min(patches, max(2, int(share * patches)))
+    count = min(patches, max(2, int(fraction * patches)))
     within = found.topk(count, dim=-1, largest=False).values[..., -1]
     return within.mean(dim=-1)[:, None, None].clamp(min=LEAST_DISTANCE)
 

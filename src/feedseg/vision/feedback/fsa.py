@@ -29,7 +29,7 @@ class FSAFeedback(AffinityFeedback):
 
     scale: float = 20.0  # a, of the first projection's cosines
     isolation: float = 35.0  # b, of the uniform attention's cosines
-    keep: float = 0.45  # p, the share of a row's softmax that pruning keeps
+    keep: float = 0.45  # p, the fraction of a row's softmax that pruning keeps
     sharpness: float = 3.0  # λ
     terms: tuple[str, ...] = field(default=TERMS, kw_only=True)  # of the ensemble, which is their mean
 
@@ -38,7 +38,7 @@ class FSAFeedback(AffinityFeedback):
         if not self.terms or len(set(self.terms)) < len(self.terms) or not set(self.terms) <= set(TERMS):
             raise ValueError(f"the terms of the ensemble are some of {', '.join(TERMS)}, not {self.terms}")
         if not 0 < self.keep <= 1:
-            raise ValueError(f"keep is a share of a row, above 0 and at most 1, not {self.keep}")
+            raise ValueError(f"keep is a fraction of a row, above 0 and at most 1, not {self.keep}")
         if not 0 <= self.sharpness <= MOST_SHARPNESS:
             raise ValueError(f"the sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
         if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):

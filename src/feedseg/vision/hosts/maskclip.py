@@ -1,4 +1,4 @@
-"""MaskCLIP: every patch is read from its own value."""
+"""MaskCLIP: every patch is projected from its own value alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from feedseg.vision.towers.base import TowerOutput
 
 @dataclass(frozen=True)
 class MaskClip(Host):
-    """The identity in the attention's place, no residual and no feed-forward."""
+    """The identity instead of the attention, no residual and no feed-forward."""
 
     name = "maskclip"
     title = "the identity"

@@ -24,7 +24,7 @@ REMEMBERED = 16  # vocabularies
 class EmbeddingCache:
     """Text embeddings on disk, one small file a word, below a folder for the model's revision, type and templates.
 
-    A file that is damaged or speaks of another word counts as absent. Where the folder cannot be written, nothing is
+    A file that is damaged or is for another word counts as absent. Where the folder cannot be written, nothing is
     kept, and nothing else changes.
     """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH = 256  # prompts that go through the encoder together
-NEIGHBOURS = 3  # familiar words that are named for one that is not
+NEIGHBOURS = 3  # familiar words that are suggested for one that is not
 
 
 class SentenceEncoder(TextEncoder):
