@@ -291,10 +291,11 @@ def test_after_a_fork_it_says_that_it_cannot(clip, dino, monkeypatch):
 
 OWN = """
 import torch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from feedseg.decode.refiners.base import Refiner
 from feedseg.decode.scores import Scores
 from feedseg.vision.feedback.base import Feedback
+from feedseg.vision.hosts.attention import query_key_attention, self_self_attention
 from feedseg.vision.hosts.base import Host
 from feedseg.vision.proxies.base import Proxy
 
@@ -307,6 +308,25 @@ class MeanOfLayers(Host):
 
     def attention(self, output, features):
         return sum(output.block(index).attention() for index in self.blocks)[:, :, output.last.prefix :] / 2
+
+
+@dataclass(frozen=True)
+class TwoReadouts(Host):
+    # the mean of what two attentions gather, each projected alone: values side by side, heads after heads
+    name = "two-readouts"
+
+    def attention(self, output, features):
+        return query_key_attention(output.last.query, output.last.key, output.last.prefix)
+
+    def read_out(self, output, features, keeps_residual):
+        last, host = output.last, super().read_out(output, features, keeps_residual)
+        weights = torch.cat((host.attention.weights, self_self_attention(last.key, last.prefix)), dim=1)
+        values = host.attention.values.repeat(1, 1, 2)
+
+        def project(attended):
+            return sum(host.project(one) for one in attended.chunk(2, dim=-1)) / 2
+
+        return replace(host, attention=replace(host.attention, weights=weights, values=values), project=project)
 
 
 @dataclass(frozen=True)
@@ -350,6 +370,12 @@ def test_a_host_feedback_proxy_and_refiner_of_ones_own(clip, tmp_path, monkeypat
     np.testing.assert_array_equal(by_object.confidence, result.confidence)
     plain = load(clip, None, own.MeanOfLayers, feedback="none")(picture(), VOCABULARY)
     np.testing.assert_allclose(plain.confidence, result.confidence, atol=1e-6)
+    for feedback in ("none", "paper", "calibrated"):
+        both = load(clip, None, "own_parts:TwoReadouts", feedback=feedback)(picture(), VOCABULARY)
+        assert np.isfinite(both.confidence).all()
+        assert not np.array_equal(
+            both.confidence, load(clip, None, "clip", feedback=feedback)(picture(), VOCABULARY).confidence
+        )
     refined = by_name(picture(), VOCABULARY, refiners=["own_parts:FirstClassOnly"])
     assert not refined.labels.any()
     assert refined.settings["refiners"] == [{"kind": "FirstClassOnly"}]

@@ -13,10 +13,10 @@ from feedseg.settings import Settings
 
 @dataclass(frozen=True)
 class Card:
-    """A model of the catalog. `parameters` counts what the repository's model has, in millions."""
+    """A named model. `parameters` counts what the repository's model has, in millions."""
 
     name: str
-    role: str  # "tower" or "proxy"
+    kind: str  # "tower" or "proxy"
     title: str
     repository: str
     licence: str
@@ -102,30 +102,30 @@ CARDS: dict[str, Card] = {
 }
 
 
-def names(role: str) -> list[str]:
-    """The names of all cards of a role, "tower" or "proxy", in the catalog's order."""
-    return [card.name for card in CARDS.values() if card.role == role]
+def names(kind: str) -> list[str]:
+    """The names of all cards of a kind, in the catalog's order."""
+    return [card.name for card in CARDS.values() if card.kind == kind]
 
 
-def repository_of(source: str | Path, role: str) -> str | Path:
+def repository_of(source: str | Path, kind: str) -> str | Path:
     """Where a name of the catalog is, its hub repository (`@revision` kept) or a folder; anything else as it is.
 
     Raises:
-        FeedsegError: the name is of the other role, or there is only one much like it.
+        FeedsegError: the name is of the other kind, or there is only one much like it.
     """
     name, at, revision = str(source).partition("@")
     card = CARDS.get(name)
     if card is None:
-        near = get_close_matches(name, names(role), n=3, cutoff=0.7)
+        near = get_close_matches(name, names(kind), n=3, cutoff=0.7)
         # os.path, since Path's own fails for a text that can be no path
         if near and "/" not in name and not os.path.exists(source):  # noqa: PTH110
             raise FeedsegError(
                 f"there is no {name!r}; did you mean {' or '.join(near)}? `feedseg models` lists the names"
             )
         return source
-    if card.role != role:
-        what = "a proxy without text; as the model" if role == "tower" else "a text-aligned tower; as a proxy"
-        raise FeedsegError(f"{name} is {what} take one of {', '.join(names(role))}")
+    if card.kind != kind:
+        what = "a proxy without text; as the model" if kind == "tower" else "a text-aligned tower; as a proxy"
+        raise FeedsegError(f"{name} is {what} take one of {', '.join(names(kind))}")
     if card.is_bundled:
         if at:
             raise FeedsegError(f"{name} comes with the package and has no revisions: leave out {at}{revision}")

@@ -26,13 +26,13 @@ def list_models(*, as_json: bool) -> None:
         write(json.dumps([_as_json(card, revisions[card.name]) for card in CARDS.values()], indent=2))
         return
     screen = console()
-    for role, heading in GROUPS.items():
+    for kind, heading in GROUPS.items():
         table = plain_table(heading, "title", "MB", "licence", "here")
         table.columns[2].justify = "right"
         for column in (0, 2, 4):
             table.columns[column].no_wrap = True
         for card in CARDS.values():
-            if card.role == role:
+            if card.kind == kind:
                 revision = revisions[card.name]
                 here = f"yes {revision[:7]}" if revision else "no"
                 table.add_row(card.name, card.title, str(card.megabytes), card.licence, here)
