@@ -13,7 +13,7 @@ from feedseg.settings import Settings
 
 @dataclass(frozen=True)
 class Card:
-    """A named model. `parameters` counts what the repository's model has, in millions."""
+    """A model of the catalog. `parameters` counts what the repository's model has, in millions."""
 
     name: str
     kind: str  # "tower" or "proxy"

@@ -195,7 +195,7 @@ def test_rows_that_are_neither_all_tokens_nor_the_patches_are_refused():
         ({"prefix": 5}, "leaves no patches"),
         ({"text": torch.rand(8)}, r"text is \(C, E\)"),
         ({"read": lambda x: x[:, :1]}, "a row too many or few"),
-        ({"attention": torch.rand(1, 3, 5, 5)}, "3 heads do not share values of width 8"),
+        ({"attention": torch.rand(1, 3, 5, 5)}, "3 heads do not divide values of width 8"),
     ],
 )
 def test_other_arguments_that_do_not_fit_are_named(arguments, message):
@@ -215,8 +215,8 @@ def test_constants_without_a_number_at_the_end_are_refused(options):
         FSAFeedback(**options)
 
 
-def test_a_share_outside_its_range_is_refused():
-    with pytest.raises(ValueError, match="keep is a share"):
+def test_a_fraction_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match="keep is a fraction"):
         FSAFeedback(keep=0.0)
 
 

@@ -226,8 +226,8 @@ def test_openclip_beside_another_librarys_files(tmp_path):
 @pytest.mark.parametrize(
     ("weights", "vision", "message"),
     [
-        ({"visual.transformer.resblocks.0.ls_1.gamma": torch.ones(32)}, {}, r"ls_1\.gamma has no place"),
-        ({"visual.attn_pool.query": torch.ones(1)}, {}, "attn_pool.query has no place"),
+        ({"visual.transformer.resblocks.0.ls_1.gamma": torch.ones(32)}, {}, r"ls_1\.gamma belongs to no plain CLIP"),
+        ({"visual.attn_pool.query": torch.ones(1)}, {}, "attn_pool.query belongs to no plain CLIP"),
         ({}, {"ls_init_value": 0.1}, "sets ls_init_value"),
         ({}, {"timm_model_name": "convnext"}, "sets timm_model_name"),
     ],
