@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.model import MANIFEST, Model, tower_families
+from feedseg.vision.model import Model, tower_families
 from feedseg.vision.text import TEXT_ENCODERS
 from feedseg.vision.text.bank import read_bank
 from feedseg.vision.text.base import TextAlignment, TextEncoder
-from feedseg.weights.checkpoint import CONFIGS, Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.weights.checkpoint import CONFIGS, MANIFEST, Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.weights.modules import channels, deviations
 
 
