@@ -75,7 +75,7 @@ def find_checkpoint(source: str | Path, *, tokenizer: bool = False) -> Checkpoin
     """Find a model's files, and fetch them if they are not on this machine.
 
     Only what is needed is fetched: configuration, one set of weights, with `tokenizer` the tokenizer's files as well.
-    Of a hub repository with a manifest it is all that a manifest may name, and the checkpoint has no weights of its own.
+    Of a hub repository with a manifest that is all it may name, and the checkpoint has no weights of its own.
     Whether a local folder has a tokenizer is not checked, nor whether a hub repository has one at all.
 
     A transfer that the server ends early goes on where it broke, in huggingface_hub 2.4 at the last whole 10 MB. What a

@@ -85,7 +85,7 @@ def test_equals_the_encoder_by_hand_and_the_projection(tmp_path):
 def test_words_that_are_far_from_all_that_was_learnt_are_said(tmp_path):
     save(tmp_path)
     segmenter = Segmenter.load(tmp_path, settings=Settings(short_side=32, window=None))
-    (found,) = segmenter.model.text.unfamiliar(["cat", "sofa", "grass"])
+    (found,) = segmenter.unfamiliar(["cat", "sofa", "grass"])
     assert found.word == "grass"
     assert set(found.near) == set(KNOWN)
     with pytest.warns(UserWarning, match="hardly seen anything like 'grass'; try "):
