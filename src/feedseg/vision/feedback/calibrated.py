@@ -111,8 +111,8 @@ def isolated_evidence(first: Tensor, uniform: Tensor, text: Tensor, isolation: f
     cos(z_i, t_c) − isolation·cos(u_i, t_c), less the patch's mean over the queries.
 
     Args:
-        first: unit embeddings z of the first reading, (B, N, E).
-        uniform: unit embeddings u read from a uniform attention, (B, N, E) or (B, 1, E).
+        first: unit embeddings z by the host alone, (B, N, E).
+        uniform: unit embeddings u from a uniform attention, (B, N, E) or (B, 1, E).
         text: unit embeddings of the queries, (C, E).
     """
     text = text.float()
