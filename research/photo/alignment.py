@@ -26,6 +26,9 @@ class Alignment:
     text_projection: Tensor
     text_bias: Tensor | None = None
     eps: float = EPS
+    known: Tensor | None = None  # the known words' encoder embeddings, (K, E_text)
+    residuals: Tensor | None = None  # what is added near each of them, (K, E)
+    sharpness: float = 20.0
 
     def read(self, features: Tensor) -> Tensor:
         """Unit embeddings of what the last attention's output projection gives, (..., D): (..., E)."""
@@ -35,7 +38,11 @@ class Alignment:
     def words(self, embeddings: Tensor) -> Tensor:
         """Unit embeddings of words from the encoder's, (W, E_text): (W, E)."""
         projected = embeddings @ self.text_projection
-        return normalize(projected if self.text_bias is None else projected + self.text_bias, dim=-1)
+        unit = normalize(projected if self.text_bias is None else projected + self.text_bias, dim=-1)
+        if self.known is None or self.residuals is None:
+            return unit
+        shares = (self.sharpness * embeddings @ self.known.T).softmax(dim=-1)
+        return normalize(unit + shares @ self.residuals, dim=-1)
 
     def save(self, file: Path, known: Sequence[str], embeddings: Tensor) -> None:
         """Write it with the words of the fit and their encoder embeddings (int8), both in the same order."""
@@ -48,11 +55,14 @@ class Alignment:
         if self.text_bias is not None:
             tensors["text_bias"] = self.text_bias.half()
         tensors["known.embeddings"], tensors["known.embeddings" + packed.SCALE] = packed.quantised(embeddings)
+        if self.residuals is not None:
+            tensors["known.residuals"], tensors["known.residuals" + packed.SCALE] = packed.quantised(self.residuals)
         packed.write(file, tensors, {"known_words": json.dumps(list(known), ensure_ascii=False)})
 
     @classmethod
     def load(cls, file: Path, eps: float = EPS) -> Alignment:
-        tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+        tensors = packed.unpacked(load_file(file))
+        known = tensors.get("known.embeddings")
         return cls(
             tensors["ln_post.weight"],
             tensors["ln_post.bias"],
@@ -60,6 +70,8 @@ class Alignment:
             tensors["text_proj"],
             tensors.get("text_bias"),
             eps,
+            None if known is None else normalize(known, dim=-1),
+            tensors.get("known.residuals"),
         )
 
 

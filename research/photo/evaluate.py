@@ -162,7 +162,7 @@ def main() -> None:
 
             def without(stems: set[str]) -> Alignment:
                 seen = [one for one in photographs if one.file.stem not in stems]
-                return fitting.fit(seen, cache, encoder, Options())[0]
+                return fitting.fit(seen, cache, encoder, Options(), hidden=hidden)[0]
 
             ranks = probes.kept_out(without, hidden, fitting.folder_of(cache, "imagenet"), encoder)
             shares = [100 * sum(rank < top for rank in ranks.values()) / len(ranks) for top in (1, 5)]

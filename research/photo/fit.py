@@ -17,6 +17,7 @@ import features
 import torch
 from alignment import EPS, Alignment
 from encoder import Encoder
+from known import correct, write_sharpness
 from solve import Options, solve
 from torch import Tensor
 from torch.nn.functional import layer_norm
@@ -54,13 +55,16 @@ def prepare(photographs: Sequence[Photograph], tower: Path, cache: Path) -> None
 
 
 def fit(
-    photographs: list[Photograph], cache: Path, encoder: Encoder, options: Options, seed: int = 0
-) -> tuple[Alignment, list[str], Tensor]:
-    """The alignment, the words of the fit and their encoder embeddings."""
+    photographs: list[Photograph], cache: Path, encoder: Encoder, options: Options, seed: int = 0,
+    hidden: dict[str, str] | None = None,
+) -> tuple[Alignment, list[str], Tensor]:  # fmt: skip
+    """The alignment, the known words and their encoder embeddings; `hidden` are stems and names not to be known."""
     words = sorted({word for photograph in photographs for thing in photograph.things for word in thing.words})
     embeddings = encoder(words)
     rows = {word: row for row, word in enumerate(words)}
-    return solve(sample(photographs, cache, seed=seed), photographs, rows, embeddings, options), words, embeddings
+    patches = sample(photographs, cache, seed=seed)
+    alignment = solve(patches, photographs, rows, embeddings, options)
+    return correct(alignment, patches, photographs, words, embeddings, encoder, hidden)
 
 
 def main() -> None:
@@ -79,6 +83,7 @@ def main() -> None:
     prepare(photographs, arguments.out / "tower", cache)
     alignment, words, embeddings = fit(photographs, cache, Encoder(arguments.out / "text"), Options(), arguments.seed)
     alignment.save(arguments.out / "alignment.safetensors", words, embeddings)
+    write_sharpness(arguments.out / "feedseg.json")
     print(f"{len(photographs)} photographs, {len(words)} words, {time.monotonic() - start:.0f} s")
 
 

@@ -17,6 +17,7 @@ class Synset:
     lemmas: tuple[str, ...]
     parents: tuple[int, ...]
     gloss: str
+    file: int  # of the lexicographers: 5 animals, 6 artifacts, 13 food, 18 persons
 
 
 @dataclass
@@ -41,7 +42,7 @@ class WordNet:
                 rest = parts[4 + 2 * words :]
                 pointers = [rest[1 + 4 * k : 5 + 4 * k] for k in range(int(rest[0]))]
                 parents = tuple(int(to) for kind, to, part, _ in pointers if kind in HYPERNYMS and part == "n")
-                found[int(parts[0])] = Synset(lemmas, parents, gloss.split('; "')[0].strip())
+                found[int(parts[0])] = Synset(lemmas, parents, gloss.split('; "')[0].strip(), int(parts[1]))
         return found
 
     @cached_property

@@ -30,7 +30,7 @@ from feedseg.settings import Settings, Sides
 from feedseg.vision.encode import EncodedWindow, WindowEncoder
 from feedseg.vision.feedback.base import Feedback
 from feedseg.vision.model import Model
-from feedseg.vision.text.base import Progress
+from feedseg.vision.text.base import Progress, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingMemory
 from feedseg.vision.windows import Placement, cut
 from feedseg.vocabulary import Vocabulary
@@ -123,12 +123,15 @@ class Segmenter:
         vocabulary = Vocabulary.of(words)
 
         def compute() -> Tensor:
-            text = self.model.text
-            for word in text.unfamiliar(vocabulary.queries):
+            for word in self.unfamiliar(vocabulary):
                 warnings.warn(f"{self.model.source} has {word}", UserWarning, stacklevel=5)
-            return text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
+            return self.model.text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
 
         return self._memory.get((vocabulary.queries, vocabulary.templates), compute)
+
+    def unfamiliar(self, words: Words) -> list[Unfamiliar]:
+        """The words that are far from all that the model has learnt, with near ones; none where that is not known."""
+        return self.model.text.unfamiliar(Vocabulary.of(words).queries)
 
     def provenance(self) -> dict[str, dict[str, str]]:
         """The models behind the numbers and their revisions, by role."""

@@ -52,3 +52,28 @@ def test_the_command_line_fetches_by_id_and_then_needs_no_network(folders):
     for out in ("first", "second"):
         labels = np.array(Image.open(folders / out / "photo.labels.png"))
         assert (labels == expected).mean() > 0.999
+
+
+def test_a_manifest_comes_from_the_hub_with_all_that_it_names(tmp_path, monkeypatch):
+    tiny_models.save_aligned(tmp_path / "aligned", words=("cat", "sofa"))
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    folder = tmp_path / "aligned"
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    command = "segment photo.png --labels cat,sofa --model owner/aligned --json --out".split()
+    with HubServer() as hub:
+        commit = hub.publish("owner/aligned", files, "main")
+        environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+        for extra, out in (({"HF_ENDPOINT": hub.url}, "first"), ({"HF_HUB_OFFLINE": "1"}, "second")):
+            done = subprocess.run(
+                [sys.executable, "-m", "feedseg", *command, out],
+                cwd=tmp_path,
+                env=environment | extra,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout)["models"]["model"] == {"name": "owner/aligned", "revision": commit}
+    expected = Segmenter.load(folder)(image, ["cat", "sofa"]).labels
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "second/photo.labels.png")), expected)

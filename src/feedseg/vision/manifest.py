@@ -5,8 +5,8 @@
 - `tower`: a folder, or a hub repository as owner/name@revision;
 - `projection`: safetensors with `ln_post.weight`, `ln_post.bias` (D,) and `proj` (D, E); `projection_eps`, of the norm;
 - `text`: a bank of finished embeddings or a list of them; or an object with `encoder` (a folder or hub repository),
-  `projection` (safetensors with `text_proj`, perhaps `text_bias` and `known.embeddings`, whose words are a JSON list in
-  the metadata), and perhaps `templates` and `least_similarity`;
+  `projection` (safetensors with `text_proj`, perhaps `text_bias`, `known.embeddings`, whose words are a JSON list in
+  its metadata, and `known.residuals`), and perhaps `templates`, `residual_sharpness` and `least_similarity`;
 - `mean`, `std`: of the normalisation; `licence`.
 """
 
@@ -22,11 +22,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.model import MANIFEST, Model, tower_families
+from feedseg.vision.model import Model, tower_families
 from feedseg.vision.text import TEXT_ENCODERS
 from feedseg.vision.text.bank import read_bank
 from feedseg.vision.text.base import TextAlignment, TextEncoder
-from feedseg.weights.checkpoint import CONFIGS, Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.weights.checkpoint import CONFIGS, MANIFEST, Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.weights.modules import channels, deviations
 
 
@@ -119,6 +119,9 @@ def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
         if len(words) != len(known):
             raise FeedsegError(f"{file} has {len(words)} known words for {len(known)} embeddings")
         known = normalize(known.float(), dim=-1)
+    residuals = tensors.get("known.residuals")
+    if residuals is not None and (known is None or residuals.shape != (len(known), projection.shape[1])):
+        raise FeedsegError(f"{file}: known.residuals {tuple(residuals.shape)} do not fit its known words and text_proj")
     bias = tensors.get("text_bias")
     return TextAlignment(
         projection,
@@ -126,6 +129,8 @@ def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
         tuple(templates),
         words,
         known,
+        None if residuals is None else residuals.float(),
+        float(text.get("residual_sharpness", 20.0)),
         float(text.get("least_similarity", 0.0)),
     )
 

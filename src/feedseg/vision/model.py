@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,10 @@ import torch
 from feedseg.errors import FeedsegError
 from feedseg.vision.text.base import TextEncoder
 from feedseg.vision.towers import TOWERS
-from feedseg.weights.checkpoint import find_checkpoint, read_config
+from feedseg.weights.checkpoint import MANIFEST, find_checkpoint, read_config
 
 if TYPE_CHECKING:
     from feedseg.vision.towers.base import TowerFamily, VisionTower
-
-MANIFEST = "feedseg.json"
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ def open_model(source: str | Path) -> Model:
     if is_file(folder / MANIFEST):  # its weights lie in folders of their own, so it is no checkpoint
         return open_manifest(folder)
     checkpoint = find_checkpoint(source, tokenizer=True)
+    if is_file(checkpoint.folder / MANIFEST):
+        return replace(open_manifest(checkpoint.folder), source=checkpoint.source)
     for family in map(TOWERS.load, TOWERS.names()):
         if family.has_own_layout(checkpoint):
             return family.open(checkpoint)

@@ -34,7 +34,9 @@ WEIGHTS = (  # the first that a model has is taken: pickles, even if read safely
     "pytorch_model.bin.index.json",
     "open_clip_pytorch_model.bin",
 )
+MANIFEST = "feedseg.json"  # ties a tower, a projection and words together: see `feedseg.vision.manifest`
 _INDEX = ".index.json"
+_OF_MANIFESTS = (".json", ".safetensors", ".txt")  # what a repository with a manifest is fetched for
 _HUB_NAME = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@(?!.*\.\.)(\w[\w./-]*))?", re.ASCII)
 
 
@@ -73,6 +75,7 @@ def find_checkpoint(source: str | Path, *, tokenizer: bool = False) -> Checkpoin
     """Find a model's files, and fetch them if they are not on this machine.
 
     Only what is needed is fetched: configuration, one set of weights, with `tokenizer` the tokenizer's files as well.
+    Of a hub repository with a manifest that is all it may name, and the checkpoint has no weights of its own.
     Whether a local folder has a tokenizer is not checked, nor whether a hub repository has one at all.
 
     A transfer that the server ends early goes on where it broke, in huggingface_hub 2.4 at the last whole 10 MB. What a
@@ -248,6 +251,8 @@ def _is_complete(folder: Path, tokenizer: bool) -> bool:
     def has(*names: str) -> bool:
         return all((folder / name).is_file() for name in names)
 
+    if has(MANIFEST):  # fetched last
+        return True
     try:
         weights = _weights_in(folder)
     except FeedsegError:
@@ -264,23 +269,32 @@ def _fetch(repository: str, revision: str, tokenizer: bool) -> Path:
 
     listing = HfApi().model_info(repository, revision=revision, timeout=HF_HUB_ETAG_TIMEOUT)
     names = {sibling.rfilename for sibling in listing.siblings or ()}
-    if names.isdisjoint(WEIGHTS):
+    if names.isdisjoint({*WEIGHTS, MANIFEST}):
         has = ", ".join(sorted(names)[:12]) or "nothing"
         raise FeedsegError(f"{repository} has no weights that can be used ({', '.join(WEIGHTS)}); it has {has}")
 
     def fetch(name: str) -> Path:
         return Path(hf_hub_download(repository, name, revision=listing.sha or revision))
 
-    # Weights last: whenever this ends early, a snapshot that has them has all the rest.
+    # Weights last: whenever this ends early, a snapshot that has them has all the rest. The same for a manifest.
+    if MANIFEST in names:
+        for name in sorted(names - {MANIFEST}):
+            if name.endswith(_OF_MANIFESTS) or name.rpartition("/")[2] in ("LICENSE", "NOTICE"):
+                fetch(name)
+        return _recorded(fetch(MANIFEST).parent, revision)
     configs = [fetch(name) for name in (*CONFIGS, *(TOKENIZER if tokenizer else ())) if name in names]
     order = _weight_names(configs[0].parent) if configs else WEIGHTS
     weights = next(name for name in order if name in names)
     path = fetch(weights)
     for shard in _shards(path) if weights.endswith(_INDEX) else ():
         fetch(shard)
+    return _recorded(path.parent, revision)
+
+
+def _recorded(folder: Path, revision: str) -> Path:
+    """The snapshot of a commit, which from now on is what a branch or tag stands for."""
     # The hub's library records a branch's commit only if asked by branch, which may have moved on since the listing. So
     # it is done here, in its way, once the commit is complete; where that cannot be written, the files are still good.
-    folder = path.parent
     if revision != folder.name:
         with suppress(FeedsegError), write_atomically(folder.parent.parent / "refs" / revision) as temporary:
             temporary.write_text(folder.name, encoding="utf-8")

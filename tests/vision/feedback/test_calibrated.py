@@ -115,7 +115,9 @@ def test_the_constants_reach_the_result():
 
 
 def test_one_attention_for_all_heads_is_the_same_for_each_head():
-    attention, values, projection, text = inputs(9, 3)
+    # a problem that an ulp hardly moves; one patch of inputs(9, 3) moves by 4e-6 in exact arithmetic
+    attention, values, projection, text = inputs(12, 4)
+    assert movement(lambda *given: FEEDBACK(given[0], given[1], lambda x: x @ given[2], given[3]), inputs(12, 4)) < 3e-6
     shared = FEEDBACK(attention[:, 0], values, lambda x: x @ projection, text)
     by_head = FEEDBACK(attention.expand(-1, 3, -1, -1), values, lambda x: x @ projection, text)
     torch.testing.assert_close(shared, by_head, atol=1e-5, rtol=0)

@@ -82,10 +82,28 @@ def test_equals_the_encoder_by_hand_and_the_projection(tmp_path):
     assert (text.embed(["cat"], ["the {}"]) - text.embed(["cat"], None)).abs().max() > 1e-3
 
 
+def test_residuals_of_known_words_correct_those_that_are_like_them(tmp_path):
+    bert = save(tmp_path, residual_sharpness=7.0)
+    tensors = load_file(tmp_path / "words.safetensors")
+    joint = tensors["text_proj"].shape[1]
+    tensors["known.residuals"] = torch.randn(len(KNOWN), joint, generator=torch.Generator().manual_seed(2))
+    save_file(tensors, tmp_path / "words.safetensors", metadata={"known_words": json.dumps(KNOWN)})
+    (embedding,) = open_model(tmp_path).text.embed(["red sofa"], None)
+    sentence = by_hand(bert, tmp_path, "red sofa")
+    linear = normalize(sentence @ tensors["text_proj"] + tensors["text_bias"], dim=-1)
+    weights = torch.exp(7.0 * tensors["known.embeddings"] @ sentence)
+    expected = linear + (weights / weights.sum()) @ tensors["known.residuals"]
+    torch.testing.assert_close(embedding, normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
+    tensors["known.residuals"] = tensors["known.residuals"][:2].contiguous()
+    save_file(tensors, tmp_path / "words.safetensors", metadata={"known_words": json.dumps(KNOWN)})
+    with pytest.raises(FeedsegError, match="do not fit its known words"):
+        open_model(tmp_path)
+
+
 def test_words_that_are_far_from_all_that_was_learnt_are_said(tmp_path):
     save(tmp_path)
     segmenter = Segmenter.load(tmp_path, settings=Settings(short_side=32, window=None))
-    (found,) = segmenter.model.text.unfamiliar(["cat", "sofa", "grass"])
+    (found,) = segmenter.unfamiliar(["cat", "sofa", "grass"])
     assert found.word == "grass"
     assert set(found.near) == set(KNOWN)
     with pytest.warns(UserWarning, match="hardly seen anything like 'grass'; try "):

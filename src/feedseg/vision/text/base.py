@@ -65,6 +65,8 @@ class TextAlignment:
     templates: tuple[str, ...] = ("{}",)  # of the encoder's own
     known_words: tuple[str, ...] = ()  # that the projection was fitted to
     known: Tensor | None = None  # their unit embeddings by the encoder, (n, D)
+    residuals: Tensor | None = None  # what the joint embeddings of words like them are off by, (n, E)
+    residual_sharpness: float = 20.0  # of the softmax over the known words that weighs the residuals
     least_similarity: float = 0.0  # with the nearest known word; a word below it is unfamiliar
 
 

@@ -56,10 +56,20 @@ class SentenceEncoder(TextEncoder):
         return torch.cat(parts)
 
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
-        projected = self._sentences(words, templates, progress) @ self._alignment.projection
-        if self._alignment.bias is not None:
-            projected = projected + self._alignment.bias
-        return normalize(projected, dim=-1)
+        """See `TextEncoder.embed`.
+
+        unit(unit(e M + b) + softmax_k(s · e·E_k) R): the projection of a word's sentence embedding e, corrected by the
+        residuals R of the known words E that mean something similar.
+        """
+        alignment, sentences = self._alignment, self._sentences(words, templates, progress)
+        projected = sentences @ alignment.projection
+        if alignment.bias is not None:
+            projected = projected + alignment.bias
+        projected = normalize(projected, dim=-1)
+        if alignment.known is not None and alignment.residuals is not None:
+            weights = (alignment.residual_sharpness * sentences @ alignment.known.T).softmax(dim=-1)
+            projected = normalize(projected + weights @ alignment.residuals, dim=-1)
+        return projected
 
     def unfamiliar(self, words: Sequence[str]) -> list[Unfamiliar]:
         known = self._alignment.known
