@@ -67,9 +67,9 @@ def test_every_host_and_feedback_finds_the_cat(host: str) -> None:
 
 
 def test_any_words_are_taken_and_those_that_mean_nothing_to_it_are_said(photo: Segmenter) -> None:
-    with pytest.warns(UserWarning, match=r"photo has hardly seen anything like 'justice'; try .*, or another model"):
-        photo.embed(["cat", "justice"])
-    assert [found.word for found in photo.unfamiliar(["dog", "jurisprudence", "grass"])] == ["jurisprudence"]
+    with pytest.warns(UserWarning, match=r"photo has hardly seen anything like 'gratitude'; try .*, or another model"):
+        photo.embed(["cat", "gratitude"])
+    assert [found.word for found in photo.unfamiliar(["dog", "inflation", "grass"])] == ["inflation"]
 
 
 def test_it_fits_into_the_wheel() -> None:
