@@ -236,7 +236,10 @@ def correct(
 
     others = encoder(list(relatives))
     theirs = torch.stack(
-        [normalize(sum(2.0**-m.score * at[m.anchor] for m in meanings), dim=-1) for meanings in relatives.values()]
+        [
+            normalize(torch.stack([2.0**-m.score * at[m.anchor] for m in meanings]).sum(dim=0), dim=-1)
+            for meanings in relatives.values()
+        ]
     )
 
     def missed(inputs: Tensor, wanted: Tensor) -> Tensor:

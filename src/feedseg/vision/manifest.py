@@ -61,8 +61,8 @@ def open_manifest(folder: Path) -> Model:
         if projection.dim() != 2:
             raise FeedsegError(f"{projection_file}: proj is a matrix, not {tuple(projection.shape)}")
         tower = families[model_type].open_aligned(checkpoint, norm, projection, eps, mean, std)
-        open_text = _sentence_encoder if isinstance(text, Mapping) else _bank
-        encoder, size = open_text(folder, text, used)
+        described = isinstance(text, Mapping)
+        encoder, size = _sentence_encoder(folder, text, used) if described else _bank(folder, text, used)
     except KeyError as error:
         raise FeedsegError(f"{folder / MANIFEST}, or a file that it names, lacks {error}") from error
     except (TypeError, ValueError) as error:
