@@ -157,6 +157,8 @@ def main() -> None:
         figures: dict[str, Any] = {"miou": segmentation(alignment, output, store, masks, encoder, arguments.feedback)}
         figures |= words_and_points(alignment, store, masks, encoder, arguments.model / "alignment.safetensors")
         if arguments.photos:
+            if not fitting.folder_of(cache, "imagenet").is_dir():
+                parser.error(f"--photos needs the features that fit.py keeps in {cache}: run it first, or give --cache")
             photographs = collect(arguments.photos, voc)
             hidden = kept_out_names(photographs)
 
