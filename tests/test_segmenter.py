@@ -283,6 +283,7 @@ def test_a_spawned_process_can_use_it(clip, dino):
 def test_after_a_fork_it_says_that_it_cannot(clip, dino, monkeypatch):
     segmenter = load(clip, dino)
     monkeypatch.setattr(os, "getpid", lambda: 0)  # as a child sees it
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     segmenter(picture(), VOCABULARY)  # one thread on a CPU survives a fork
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     with pytest.raises(FeedsegError, match=r"by a fork.*spawn"):
