@@ -4,71 +4,50 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from feedseg.errors import FeedsegError
 from feedseg.io import overlay as drawing
-from feedseg.io.arrays import frozen, refreeze
-from feedseg.io.regions import class_areas
+from feedseg.io.arrays import frozen
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import as_dict
 from feedseg.io.writers.save import SavedFiles, load_writers, save
+from feedseg.labelmap import LabelMap
 
 __all__ = ["SavedFiles", "Segmentation"]
 
 
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """One class for every pixel of one image.
-
-    The arrays are read-only and the result's own: what the caller does with its arrays later changes nothing here (see
-    `feedseg.io.arrays.frozen`).
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Segmentation(LabelMap):
+    """One class for every pixel of one image, how sure that is, and the image.
 
     Raises:
         ValueError: the arrays do not fit each other or the names.
     """
 
-    # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
-    labels: np.ndarray = field(repr=False)
     # (height, width) float32, the probability of each pixel's best class, 0 to 1
     confidence: np.ndarray = field(repr=False)
-    names: tuple[str, ...]  # of the classes; a class's index is its label
     # (height, width, 3) uint8 RGB, what was segmented
     image: np.ndarray = field(repr=False)
-    source: str | None = None  # the file the image came from, if it came from one
-    background: bool = False  # whether class 0 is what is none of the others
-    threshold: float = 0.0  # the confidence below which a pixel became background
-    synonyms: tuple[tuple[str, ...], ...] = ()  # every class's words; none if they are the names alone
-    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # role -> {"name": ..., "revision": ...}
-    settings: Mapping[str, Any] = field(default_factory=dict)  # how it was made, as JSON has it
+    # (classes, h, w) float32, the probability of every class at the resolution of the patches, where they were asked
+    # for with `scores=True`
+    scores: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self._check()
-        smallest = np.uint8 if len(self.names) <= 256 else np.uint16
-        owned = {
-            "labels": frozen(self.labels, smallest),
-            "confidence": frozen(self.confidence, np.float32),
-            "names": tuple(self.names),
-            "image": frozen(self.image),
-            "synonyms": tuple(map(tuple, self.synonyms)),
-            "models": deepcopy(dict(self.models)),
-            "settings": deepcopy(dict(self.settings)),
-        }
-        for name, value in owned.items():
-            object.__setattr__(self, name, value)
+        super().__post_init__()
+        object.__setattr__(self, "confidence", frozen(self.confidence, np.float32))
+        object.__setattr__(self, "image", frozen(self.image))
+        if self.scores is not None:
+            object.__setattr__(self, "scores", frozen(self.scores, np.float32))
 
     def _check(self) -> None:
-        labels, names = self.labels, self.names
-        if labels.ndim != 2 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"labels must be (height, width) integers, not {labels.shape} {labels.dtype}")
+        super()._check()
+        labels = self.labels
         if self.confidence.shape != labels.shape or not np.issubdtype(self.confidence.dtype, np.floating):
             raise ValueError(
                 f"confidence must be {labels.shape} floats like the labels, "
@@ -78,51 +57,13 @@ class Segmentation:
             raise ValueError(
                 f"image must be {(*labels.shape, 3)} uint8 like the labels, not {self.image.shape} {self.image.dtype}"
             )
-        if len(set(names)) != len(names) or not 0 < len(names) <= 1 << 16:
-            raise ValueError(
-                f"names must be 1 to 65536, all different, not {len(names)}, {len(set(names))} of them different"
-            )
-        if labels.min() < 0 or labels.max() >= len(names):
-            raise ValueError(f"labels must be 0 to {len(names) - 1}, not {labels.min()} to {labels.max()}")
-        if self.synonyms and len(self.synonyms) != len(names):
-            raise ValueError(f"synonyms must be one tuple for each of {len(names)} classes, not {len(self.synonyms)}")
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        refreeze(state)
-        self.__dict__.update(state)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels, as Pillow has it."""
-        height, width = self.labels.shape
-        return width, height
-
-    @cached_property
-    def _areas(self) -> tuple[int, ...]:
-        return tuple(class_areas(self.labels, len(self.names)).tolist())
-
-    @property
-    def pixels(self) -> dict[str, int]:
-        """How many pixels every class has, in the order of the classes, those with none included."""
-        return dict(zip(self.names, self._areas, strict=True))
-
-    @property
-    def area_fractions(self) -> dict[str, float]:
-        """Which fraction of the image every class has, 0 to 1, in the order of the classes."""
-        return {name: pixels / self.labels.size for name, pixels in self.pixels.items()}
+        if self.scores is not None and (self.scores.ndim != 3 or len(self.scores) != len(self.names)):
+            raise ValueError(f"scores must be ({len(self.names)}, h, w), not {self.scores.shape}")
 
     @cached_property
     def mean_confidence(self) -> float:
         """The mean of `confidence` over the image."""
         return float(self.confidence.mean())
-
-    def mask(self, name: str) -> np.ndarray:
-        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
-        if name not in self.names:
-            near = get_close_matches(name, self.names)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
-            raise FeedsegError(f"no class {name!r}: {hint}")
-        return self.labels == self.names.index(name)
 
     def overlay(self) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""

@@ -202,7 +202,7 @@ def perfect(seeds: range) -> tuple[list, tuple[HostResult, HostResult]]:
     for right in (False, True):
         labels = [example.target if right else np.zeros_like(example.target) for example in examples]
         results = [
-            Segmentation(one, np.ones(SIZE, np.float32), WORDS.names, example.scene.image)
+            Segmentation(labels=one, confidence=np.ones(SIZE, np.float32), names=WORDS.names, image=example.scene.image)
             for one, example in zip(labels, examples, strict=True)
         ]
         counts = [confusion_matrix(example.target, one, 9) for one, example in zip(labels, examples, strict=True)]

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedseg.io.palette import palette
 from feedseg.io.writers.base import Writer
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def as_dict(result: Segmentation) -> dict[str, Any]:
     width, height = result.size
     fractions = result.area_fractions
     words = result.synonyms or [(name,) for name in result.names]
-    colours = palette(len(result.names), result.background).tolist()
+    colours = result.palette.tolist()
     return {
         "picture": result.source,
         "size": {"width": width, "height": height},

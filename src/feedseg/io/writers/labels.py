@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from feedseg.io.palette import palette
 from feedseg.io.writers.base import Writer, png
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class LabelsWriter(Writer):
         """See `Writer.encode`."""
         index = Image.fromarray(result.labels)
         if result.labels.dtype == np.uint8:
-            index.putpalette(palette(len(result.names), result.background).tobytes())
+            index.putpalette(result.palette.tobytes())
         return png(index)
 
 

@@ -1,0 +1,108 @@
+"""A class for every pixel: what a segmentation is, and what is left of one in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from feedseg.errors import FeedsegError
+from feedseg.io.arrays import frozen, refreeze
+from feedseg.io.palette import palette
+from feedseg.io.regions import class_areas
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelMap:
+    """One class for every pixel of one image, and how it was made; not the image itself.
+
+    The arrays are read-only and the object's own: what the caller does with its arrays later changes nothing here (see
+    `feedseg.io.arrays.frozen`).
+
+    Raises:
+        ValueError: the labels do not fit the names.
+    """
+
+    # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
+    labels: np.ndarray = field(repr=False)
+    names: tuple[str, ...]  # of the classes; a class's index is its label
+    source: str | None = None  # the file the image came from, if it came from one
+    background: bool = False  # whether class 0 is what is none of the others
+    threshold: float = 0.0  # the confidence below which a pixel became background
+    synonyms: tuple[tuple[str, ...], ...] = ()  # every class's words; none if they are the names alone
+    colours: tuple[Colour, ...] = ()  # of the classes, RGB, 0 to 255; none for those of `feedseg.io.palette`
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # role -> {"name": ..., "revision": ...}
+    settings: Mapping[str, Any] = field(default_factory=dict)  # how it was made, as JSON has it
+
+    def __post_init__(self) -> None:
+        self._check()
+        smallest = np.uint8 if len(self.names) <= 256 else np.uint16
+        owned = {
+            "labels": frozen(self.labels, smallest),
+            "names": tuple(self.names),
+            "synonyms": tuple(map(tuple, self.synonyms)),
+            "colours": tuple((int(r), int(g), int(b)) for r, g, b in self.colours),
+            "models": deepcopy(dict(self.models)),
+            "settings": deepcopy(dict(self.settings)),
+        }
+        for name, value in owned.items():
+            object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        labels, names = self.labels, self.names
+        if labels.ndim != 2 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be (height, width) integers, not {labels.shape} {labels.dtype}")
+        if len(set(names)) != len(names) or not 0 < len(names) <= 1 << 16:
+            raise ValueError(
+                f"names must be 1 to 65536, all different, not {len(names)}, {len(set(names))} of them different"
+            )
+        if labels.min() < 0 or labels.max() >= len(names):
+            raise ValueError(f"labels must be 0 to {len(names) - 1}, not {labels.min()} to {labels.max()}")
+        for what, values in (("synonyms", self.synonyms), ("colours", self.colours)):
+            if values and len(values) != len(names):
+                raise ValueError(f"{what} must be one tuple for each of {len(names)} classes, not {len(values)}")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        refreeze(state)
+        self.__dict__.update(state)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as Pillow has it."""
+        height, width = self.labels.shape
+        return width, height
+
+    @cached_property
+    def palette(self) -> np.ndarray:
+        """One colour per class, (classes, 3) uint8 RGB, read-only."""
+        colours = np.array(self.colours, np.uint8) if self.colours else palette(len(self.names), self.background)
+        return frozen(colours)
+
+    @cached_property
+    def _areas(self) -> tuple[int, ...]:
+        return tuple(class_areas(self.labels, len(self.names)).tolist())
+
+    @property
+    def pixels(self) -> dict[str, int]:
+        """How many pixels every class has, in the order of the classes, those with none included."""
+        return dict(zip(self.names, self._areas, strict=True))
+
+    @property
+    def area_fractions(self) -> dict[str, float]:
+        """Which fraction of the image every class has, 0 to 1, in the order of the classes."""
+        return {name: pixels / self.labels.size for name, pixels in self.pixels.items()}
+
+    def mask(self, name: str) -> np.ndarray:
+        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+        if name not in self.names:
+            near = get_close_matches(name, self.names)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
+            raise FeedsegError(f"no class {name!r}: {hint}")
+        return self.labels == self.names.index(name)
