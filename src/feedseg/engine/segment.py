@@ -8,6 +8,7 @@ from typing import Any
 
 from feedseg.engine.task import Task
 from feedseg.io.images import RgbImage
+from feedseg.io.output import Output
 from feedseg.io.sources.base import Job
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
@@ -23,6 +24,7 @@ class SegmentFiles(Task[Job, dict[str, Any]]):
 
     segmenter: Segmenter
     vocabulary: Vocabulary
+    output: Output
     refiners: Sequence[Any] = ()  # names or objects
 
     def load(self, item: Job) -> RgbImage:
@@ -35,5 +37,6 @@ class SegmentFiles(Task[Job, dict[str, Any]]):
 
     def finish(self, item: Job, processed: Segmentation) -> dict[str, Any]:
         """See `Task.finish`."""
-        files = processed.save(item.folder, item.stem)
-        return {**processed.to_dict(), "files": {name: str(path) for name, path in files.by_format.items()}}
+        files = self.output.save(processed, item.folder, item.stem)
+        paths = {} if files is None else files.by_format
+        return {**processed.to_dict(), "files": {name: str(path) for name, path in paths.items()}}

@@ -163,6 +163,7 @@ def segment_files(
     from feedseg.engine.local import Local
     from feedseg.engine.run import SOME_FAILED, run
     from feedseg.engine.segment import SegmentFiles
+    from feedseg.io.output import Output
 
     summary = SegmentSummary(vocabulary, as_json)
     started = time.monotonic()
@@ -178,7 +179,7 @@ def segment_files(
             summary.add(outcome)
             bar.advance(images)
 
-        totals = run(Local(SegmentFiles(segmenter, vocabulary, refiners)), jobs, progress=tell)
+        totals = run(Local(SegmentFiles(segmenter, vocabulary, Output.of(), refiners)), jobs, progress=tell)
     summary.show(described(segmenter), out, time.monotonic() - started)
     summary.interrupted(totals)
     return totals.exit_code or (SOME_FAILED if failures else 0)
