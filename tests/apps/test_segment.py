@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 import tiny_models
-from feedseg import Segmentation, Segmenter, Settings, Vocabulary
+from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.apps.cli.main import main
 from feedseg.apps.cli.render_segment import understood
+from feedseg.io.output import Output
 
 
 def test_the_files_hold_what_the_python_interface_gives(
@@ -171,14 +172,14 @@ def test_an_interrupt_says_how_far_it_came(
 ) -> None:
     for number in range(4):
         draw(f"photos/{number}.png", number)
-    original = Segmentation.save
+    original = Output.save
 
-    def save(self, folder, stem=None):
+    def save(self, result, folder, stem):
         if stem == "2":
             raise KeyboardInterrupt
-        return original(self, folder, stem)
+        return original(self, result, folder, stem)
 
-    monkeypatch.setattr(Segmentation, "save", save)
+    monkeypatch.setattr(Output, "save", save)
     assert segment("photos", "--out", "results") == 130
     assert files("results") == results_of("0", "1")
     out, err = capsys.readouterr()

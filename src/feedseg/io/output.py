@@ -46,5 +46,5 @@ class Output:
         return {}
 
     def describe(self) -> dict[str, Any]:
-        """All that decides what the files hold, as JSON has it; of two runs that say the same, the files are the same."""
+        """All that decides what the files hold, as JSON has it: two runs that say the same write the same files."""
         return {"formats": [writer.name for writer in self.writers]}
