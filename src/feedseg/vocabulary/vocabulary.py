@@ -66,8 +66,10 @@ class Vocabulary:
             templates=None if templates is None else templates_of(templates),
             automatic=automatic,
         )
+        if notes:  # told first, since it may leave a single class
+            warn_user(f"{some(notes)}: written more than once, counted once")
         self._check()
-        for note in (*([f"{some(notes)}: written more than once, counted once"] if notes else []), *self._notes()):
+        for note in self._notes():
             warn_user(note)
 
     def _set(self, **fields: Any) -> None:

@@ -53,7 +53,7 @@ def segment(
         option(
             WORDS,
             "WORDS",
-            "Words for the background, which is one class; without them a stock list: sky, wall, tree, …",
+            "Words for the background, which is one class; without them a stock list (sky, wall, tree and so on).",
             "--background",
             "-b",
         ),
