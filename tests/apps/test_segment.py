@@ -209,6 +209,7 @@ BAD_USE = {
     "no background that the model knows": (["a.png", "--labels", "cat; wall; floor; sky; grass"], "no background word"),
     "a word twice": (["a.png", "--labels", "cat, sofa; cat"], "'cat'"),
     "a file as labels": (["a.png", "--labels", "words.txt"], "--vocabulary"),
+    "no such file as labels": (["a.png", "--labels", "nosuch.txt"], "--vocabulary"),
     "labels and a file": (["a.png", "--labels", WORDS, "--vocabulary", "words.txt"], "give one of them"),
     "a background beside a file": (["a.png", "--vocabulary", "words.txt", "--background", "wall"], "--background"),
     "no such vocabulary": (["a.png", "--vocabulary", "nosuch.txt"], "nosuch.txt"),

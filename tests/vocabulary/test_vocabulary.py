@@ -111,7 +111,7 @@ def test_files_are_read_and_written(tmp_path):
         (lambda: Vocabulary.parse_line("cat\ndog"), 'did you mean "cat, dog"?'),
         (lambda: Vocabulary.parse_line("cat, dog\nsofa"), "all classes on one line"),
         (lambda: Vocabulary.parse_line("cat; dog"), "separated by commas"),
-        (lambda: Vocabulary.parse_line("dog"), 'background="auto" takes a stock list'),
+        (lambda: Vocabulary.parse_line("dog"), 'Vocabulary(…, background="auto") takes a stock list'),
         (lambda: Vocabulary(["cat; kitten"], threshold=0.5), "one class with synonyms"),
         (lambda: Vocabulary(["background", "cat"], background="auto"), "beside the background: leave it out"),
         (lambda: Vocabulary(["; ".join(STOCK)], background="auto"), "nothing is left of the stock list"),

@@ -95,7 +95,7 @@ class Vocabulary:
             left = "; nothing is left of the stock list" if self.automatic else ""
             raise FeedsegError(
                 f"with {shown(words)} as {what} every pixel would get it: add classes, separated by commas, or "
-                f'background words{left} (background="auto" takes a stock list of them)'
+                f'background words{left} (Vocabulary(…, background="auto") takes a stock list)'
             )
         self._check_duplicates()
         for template in self.templates or ():

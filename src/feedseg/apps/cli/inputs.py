@@ -12,6 +12,8 @@ from feedseg.vocabulary import AUTO, Vocabulary
 from feedseg.vocabulary.text import classes_of_line
 from feedseg.vocabulary.words import shown
 
+LISTS = (".txt", ".csv", ".tsv", ".json", ".toml", ".yaml", ".yml")  # what no name ends in
+
 
 def choose_vocabulary(
     labels: str | None, background: str | None, no_background: bool, file: Path | None, threshold: float | None
@@ -34,8 +36,10 @@ def choose_vocabulary(
         return vocabulary
     if labels is None:
         raise FeedsegError('say what to look for: --labels "cat; kitten, sofa" or --vocabulary FILE')
-    if Path(labels).suffix and is_file(labels):
-        raise FeedsegError(f"--labels takes the words themselves, and {labels} is a file: did you mean --vocabulary?")
+    if Path(labels).suffix.lower() in LISTS or (Path(labels).suffix and is_file(labels)):
+        raise FeedsegError(
+            f"--labels takes the words themselves, and {shown(labels)} is a file: did you mean --vocabulary?"
+        )
     if no_background and len(classes_of_line(labels)) == 1:
         raise FeedsegError(
             f"--no-background gives every pixel one of the classes, and {shown(labels)} is the only one: leave it out, "
