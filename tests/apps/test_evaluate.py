@@ -229,6 +229,12 @@ def test_other_words_with_a_threshold_take_the_place_of_a_background(tmp_path: P
     assert np.sum(found, axis=0)[0] > 0  # some pixels are background by the threshold alone
 
 
+def test_a_measurement_names_its_background(dataset: Path, evaluate, complaint) -> None:
+    Vocabulary(CLASSES, background="auto").write("words.txt")
+    assert evaluate("--dataset", dataset, "--vocabulary", "words.txt") == 2
+    assert "which words are its background" in complaint()
+
+
 def test_data_are_found_at_the_root_and_below_it(tmp_path: Path, evaluate) -> None:
     root = write_dataset(tmp_path / "kit/VOC2012", 2).parent
     names = "\n".join(f"{index}" for index in range(2))

@@ -113,13 +113,14 @@ def test_files_are_read_and_written(tmp_path):
         (lambda: Vocabulary.parse_line("cat; dog"), "separated by commas"),
         (lambda: Vocabulary.parse_line("dog"), 'Vocabulary(…, background="auto") takes a stock list'),
         (lambda: Vocabulary(["cat; kitten"], threshold=0.5), "one class with synonyms"),
-        (lambda: Vocabulary(["background", "cat"], background="auto"), "beside the background: leave it out"),
+        (lambda: Vocabulary(["background; wall", "cat"], background="auto"), "beside the background: leave it out"),
         (lambda: Vocabulary(["; ".join(STOCK)], background="auto"), "nothing is left of the stock list"),
         (lambda: Vocabulary({"cat", "dog"}), "not set, which has no order"),
         (lambda: Vocabulary(["cat", {"dog", "puppy"}]), "a name or a list of words"),
         (lambda: Vocabulary(["dog"], background={"wall", "sky"}), "a name or a list of words"),
         (lambda: Vocabulary(["cat\u202egod", "dog"]), "U+202E, which turns the direction"),
-        (lambda: Vocabulary(["cat | dog", "sofa"]), 'did you mean "cat, dog"?'),
+        (lambda: Vocabulary(["cat | dog", "sofa"]), "bars do not separate classes"),
+        (lambda: Vocabulary.parse("cat | dog\nsofa"), 'a line of its own, or write "cat, dog"'),
         (lambda: Vocabulary(["0 plain", "1 striped"]), "the classes are numbered ('0 plain' and '1 striped')"),
         (lambda: Vocabulary.parse("1: plain\n2: striped"), "the vocabulary: the classes are numbered"),
         (lambda: Vocabulary(["x" * 1_000_000, "dog"]), "1000000 characters, and a word has at most 200"),
@@ -181,6 +182,11 @@ def test_the_automatic_background_is_the_stock_list_less_what_is_asked_for():
     )
     assert Vocabulary(["dog"], ["auto"]).background == ("auto",)  # a word of one's own
     assert Vocabulary.parse(Vocabulary(["dog"], ["auto"]).format()) == Vocabulary(["dog"], ["auto"])
+
+
+def test_a_class_called_background_is_the_automatic_background():
+    with pytest.warns(UserWarning, match="'background' is left out"):
+        assert Vocabulary(["Background", "dog"], "auto") == Vocabulary(["dog"], "auto")
 
 
 def test_a_model_leaves_out_what_it_does_not_know():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedseg.vocabulary.words import WordIndex, cleaned, fault, normal_form, plain_form, tidied
+from feedseg.vocabulary.words import WordIndex, cleaned, fault, normal_form, plain_form, shown, tidied
 
 TEXT = st.text(max_size=20)
 
@@ -102,6 +102,12 @@ def test_near_words_are_spelled_alike():
 def test_words_of_every_script_are_words(word):
     assert fault(word) is None
     assert tidied(word) == word
+
+
+def test_a_word_is_not_torn_in_a_message():
+    assert shown("\u06a9\u200c\u0647") == "'\u06a9\u200c\u0647'"
+    assert shown("a\x07") == r"'a\x07'"
+    assert len(shown("x" * 1000)) < 70
 
 
 @pytest.mark.parametrize("word", ["a\x07", "a\x1b[31m", "\u202egod", "a\u2066b", "\ud800", "#1", "x" * 201])
