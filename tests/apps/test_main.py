@@ -48,7 +48,7 @@ def test_help_fits_80_columns(command: list[str], capsys: pytest.CaptureFixture[
     assert max(map(len, out.splitlines())) <= 80
     assert "…" not in out
     if command == ["segment"]:
-        options = """--labels --background --vocabulary --threshold --model --host --proxy --feedback
+        options = """--labels --background --no-background --vocabulary --threshold --model --host --proxy --feedback
             --device --short-side --window --stride --out --json --class-token --no-class-token --residual --no-residual
             --dtype --batch-size --help"""
         for option in options.split():

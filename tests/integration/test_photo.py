@@ -17,6 +17,7 @@ from feedseg.apps.cli.main import main
 from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
 from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.vision.hosts import HOSTS
+from feedseg.vocabulary.background import STOCK
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL
 
 # Points on the bundled photographs, (row, column) as fractions of their sides, marked by eye, and what is there.
@@ -70,6 +71,14 @@ def test_any_words_are_taken_and_those_that_mean_nothing_to_it_are_said(photo: S
     with pytest.warns(UserWarning, match=r"photo has hardly seen anything like 'gratitude'; try .*, or another model"):
         photo.embed(["cat", "gratitude"])
     assert [found.word for found in photo.unfamiliar(["dog", "inflation", "grass"])] == ["inflation"]
+
+
+def test_one_word_finds_the_cat_and_every_stock_background_word_is_known(photo: Segmenter) -> None:
+    assert list(photo.model.text.recognised(STOCK)) == list(STOCK)
+    result = photo(PHOTOGRAPHS[1].read(), Vocabulary(["cat"], background="auto"))
+    assert result.names == ("background", "cat")
+    assert result.synonyms[0] == STOCK
+    assert 0.5 < result.area_fractions["cat"] < 0.95
 
 
 def test_it_fits_into_the_wheel() -> None:

@@ -219,7 +219,7 @@ def test_a_word_in_background_and_class_is_told_on_loading(tmp_path):
         (OWN + 'background = "wall"', "background must be a list of texts"),
         (OWN.replace('["cat; kitten", "sofa"]', "[]"), "classes must be a list of texts"),
         (OWN.replace('["cat; kitten", "sofa"]', '["cat;;kitten"]'), "an empty name in 'cat;;kitten'"),
-        (OWN.replace('"sofa"', '"cat"'), "the word 'cat' stands in 'cat' and in 'cat'"),
+        (OWN.replace('"sofa"', '"cat"'), "the class 'cat' is there twice"),
         (OWN.replace('"cat; kitten", ', ""), "only word"),
         (OWN.replace("photos/{id}.jpg", "photos"), "images must have {id} once"),
         (OWN.replace("masks/{id}.png", "/masks/{id}.png"), "masks is a path below the root"),

@@ -11,7 +11,7 @@ from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
-from feedseg.vision.feedback import FEEDBACKS
+from feedseg.vision.feedback import AUTO, FEEDBACKS
 from feedseg.weights.catalog import PAPER_MODEL
 
 EXAMPLES = """Examples:
@@ -44,8 +44,8 @@ def evaluate(
         option(
             MODEL,
             "NAMES",
-            "What is compared, separated by commas: none, paper, calibrated, control (the host's attention twice), or "
-            f"{options.OWN}.",
+            "What is compared, separated by commas: none, paper, calibrated, auto (which suits the model), control "
+            f"(the host's attention twice), or {options.OWN}.",
             show_default=True,
         ),
     ] = "none,paper,control",
@@ -126,7 +126,7 @@ def chosen_variants(names: str) -> tuple[str, ...]:
     Raises:
         FeedsegError: a name that is neither registered nor of one's own.
     """
-    known = ["none", "paper", *(name for name in FEEDBACKS.names() if name != "paper"), "control"]
+    known = ["none", "paper", *(name for name in FEEDBACKS.names() if name != "paper"), AUTO, "control"]
     wanted = [name.strip() for name in names.split(",")]
     if wrong := [name for name in wanted if name not in known and ":" not in name]:
         raise FeedsegError(
