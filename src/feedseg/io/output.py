@@ -76,6 +76,11 @@ class Output:
         """Whether a format saves the scores, so that results must be asked for them."""
         return any("scores" in writer.needs for writer in self.writers)
 
+    @property
+    def only_while_segmenting(self) -> list[str]:
+        """The formats that saved results do not have all for."""
+        return [writer.name for writer in self.writers if writer.needs & {"confidence", "scores"}]
+
     def check(self, names: Sequence[str], folder: Path) -> None:
         """What can be known before a run that gives results with these classes.
 

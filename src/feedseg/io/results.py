@@ -62,6 +62,7 @@ class Record:
     size: tuple[int, int]  # width and height
     names: tuple[str, ...]
     background: bool
+    regions: Regions
     content: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
@@ -78,7 +79,7 @@ class Record:
             raise FeedsegError(f"{path} is damaged ({first_line(error)}): segment its picture again") from error
         try:
             return cls(path, **_checked(content), content=content)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, FeedsegError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else first_line(error)
             raise FeedsegError(f"{path} is no record of a result ({what}): segment its picture again") from error
 
@@ -96,7 +97,7 @@ class Record:
     def digest(self) -> str:
         """Twelve letters that are the same for results that were made in the same way."""
         how = {key: self.content[key] for key in ("models", "settings", "threshold", "version")}
-        how["regions"] = self.content.get("regions", {})
+        how["regions"] = self.regions.describe()
         return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -126,7 +127,7 @@ def labelled(record: Record) -> SavedResult:
             colours=colours,
             models=content["models"],
             settings=content["settings"],
-            regions=Regions(**content.get("regions", {})),
+            regions=record.regions,
             record=record.path,
             mean_confidence=content["mean_confidence"],
             class_confidence=tuple(one.get("mean_confidence") for one in classes),
@@ -228,7 +229,7 @@ class Results:
     def pictures(self) -> tuple[str, ...]:
         """How the image of each is called from the folder that holds them all, with forward slashes.
 
-        Where one of them has no file, or they have no folder in common, it is each record's stem.
+        Where one of them has no file, two have the same or they have no folder in common, it is each record's stem.
         """
         given = [record.picture for record in self.records()]
         files = [os.path.normpath(picture) for picture in given if picture is not None]
@@ -238,7 +239,8 @@ class Results:
             common = os.path.commonpath([os.path.dirname(file) for file in files]) if files else ""  # noqa: PTH120
         except ValueError:  # several drives of Windows
             return self._stems
-        return tuple(Path(os.path.relpath(file, common or ".")).as_posix() for file in files)
+        names = tuple(Path(os.path.relpath(file, common or ".")).as_posix() for file in files)
+        return names if len({*names}) == len(names) else self._stems
 
     @property
     def _stems(self) -> tuple[str, ...]:
@@ -269,10 +271,13 @@ def _checked(content: Any) -> dict[str, Any]:
     for key in ("mean_confidence", "threshold"):
         if not isinstance(content[key], int | float):
             raise TypeError(f"{key} is no number")
-    if not isinstance(content.get("regions", {}), dict):
-        raise TypeError("regions is no dict")
-    size = size["width"], size["height"]
-    return {"picture": picture, "size": size, "names": tuple(names), "background": content["background"]}
+    return {
+        "picture": picture,
+        "size": (size["width"], size["height"]),
+        "names": tuple(names),
+        "background": content["background"],
+        "regions": Regions(**content.get("regions", {})),
+    }
 
 
 def _read_labels(record: Record) -> np.ndarray:

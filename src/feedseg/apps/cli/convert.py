@@ -49,6 +49,8 @@ def convert(
         raise FeedsegError(f"say which formats: --format coco; there are {', '.join(options.format_names())}")
     regions = Regions(min_area, fill_holes, connected)
     output = Output.of(formats, regions=regions, only_with=only_with or (), only_without=only_without or ())
+    if lacking := output.only_while_segmenting:
+        raise FeedsegError(f"{' and '.join(lacking)} cannot be made from saved results: use feedseg segment --format")
     target = folder if out is None else check_writable(out)
     if regions.changes_labels and target.exists() and target.samefile(folder):
         raise FeedsegError(f"--min-area and --fill-holes would change the labels in {folder}: give another --out")
@@ -63,6 +65,7 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
     from feedseg.engine.outcomes import Failed
     from feedseg.engine.run import run
     from feedseg.io.results import known_classes
+    from feedseg.io.writers.json import WRITER as RECORD
 
     output.check(known_classes(records), out)
     failures: list[str] = []
@@ -73,8 +76,8 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
         def tell(outcome: Outcome[Path, Path | None]) -> None:
             bar.advance(task)
             if isinstance(outcome, Failed):
-                path = str(outcome.item)
-                failures.append(outcome.reason if path in outcome.reason else f"{path}: {outcome.reason}")
+                named = str(outcome.item).removesuffix(RECORD.suffix) in outcome.reason
+                failures.append(outcome.reason if named else f"{outcome.item}: {outcome.reason}")
                 complain(failures[-1])
             elif outcome.result is not None:
                 kept.append(outcome.result)

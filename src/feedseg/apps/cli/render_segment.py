@@ -41,10 +41,8 @@ class SegmentSummary:
             return
         about: Mapping[str, Any] = outcome.result
         self.done += 1
-        if not about["files"]:
-            self.left_out += 1
-            return
-        for one in about["classes"]:
+        self.left_out += not about["files"]
+        for one in about["classes"] if about["files"] else ():
             self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
             self._images[one["name"]] += one["pixels"] > 0
             self._colours[one["name"]] = one["colour"]

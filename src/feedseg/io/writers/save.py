@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
+from feedseg.io.exports import EXPORTS
 from feedseg.io.writers import WRITERS
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import WRITER as RECORD
@@ -65,6 +66,12 @@ def load_writers(formats: str | Writer | Iterable[str | Writer] | None = None) -
     if not isinstance(formats, Iterable) and not isinstance(formats, Writer):
         raise FeedsegError(f"formats are a name, a writer or a list of them, not {formats!r}")
     wanted = [formats] if isinstance(formats, (str, Writer)) else list(formats)
+    for name in {*EXPORTS.names()}.difference(WRITERS.names()).intersection(
+        one for one in wanted if isinstance(one, str)
+    ):
+        raise FeedsegError(
+            f"{name!r} is one file for a whole run: save the results, then feedseg convert --format {name}"
+        )
     # A name that is repeated is meant once; two objects of one name are two.
     writers = tuple(dict.fromkeys(WRITERS.load(one) for one in dict.fromkeys(wanted)))
     if not writers:
@@ -126,10 +133,11 @@ def save(
     stale = (
         _class_files(folder, stem, writers, earlier_names(record), result.names) - {*files.values()} if known else ()
     )
+    order = sorted(files, key=lambda name: name == RECORD.name)
     with ExitStack() as stack:  # all are written before the first takes its place, in the opposite order
         if only_own and not known:
             _claim(record, result.source, [*files.values()], stack)
-        for name in sorted(files, key=lambda name: name != RECORD.name):
+        for name in reversed(order):
             stack.enter_context(write_atomically(files[name])).write_bytes(contents[name])
             if name == RECORD.name or RECORD.name not in files:
                 stack.push(_removal(stale))
