@@ -66,6 +66,37 @@ def test_an_image_that_is_gone_is_the_failure_of_its_result(results: Path, capsy
     assert list(results.glob("x/*.cutout.png"))
 
 
+def test_an_export_that_cannot_be_made_ends_in_a_line(
+    results: Path, segment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment("photos", "--out", "out/other", words="dog, grass") == 0
+    capsys.readouterr()
+    assert main(["convert", "out", "--format", "coco-polygons", "--format", "geojson"]) == 1
+    out, err = capsys.readouterr()
+    assert "4 results → out" in out
+    assert "labels.json has other classes than" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.txt", "a cat on a sofa\n"), ("a.geojson", '{"type":"FeatureCollection","features":[]}')],
+)
+def test_files_that_others_name_alike_are_not_replaced(
+    results: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Captions, for example: the record beside them says nothing of them."""
+    (results / name).write_text(content)
+    formats = ["--format", "yolo", "--format", "geojson"]
+    assert main(["convert", "out", *formats]) == 1
+    assert (results / name).read_text() == content
+    assert f"out/{name} is there and was not written by feedseg" in capsys.readouterr().err
+    assert {"b.txt", "b.geojson"} <= {path.name for path in (results / "x").iterdir()}
+    (results / name).unlink()
+    assert main(["convert", "out", *formats]) == 0
+    assert main(["convert", "out", *formats]) == 0
+
+
 def test_regions_are_cleaned_into_another_folder(results: Path, complaint) -> None:
     assert main(["convert", "out", "--format", "labels", "--min-area", "20%", "--out", "cleaned"]) == 0
     before, after = (read_result(Path(folder, "a.labels.json")) for folder in (results, "cleaned"))

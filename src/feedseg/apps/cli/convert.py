@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from feedseg.errors import FeedsegError
 
 if TYPE_CHECKING:
     from feedseg.engine.outcomes import Outcome
+    from feedseg.engine.run import Totals
     from feedseg.io.output import Output
 
 EXAMPLES = """Examples:
@@ -83,7 +85,7 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
                 kept.append(outcome.result)
 
         totals = run(Local(ConvertFiles(folder, out, output)), records, progress=tell)
-        exported = () if totals.interrupted else tuple(output.export(out, kept).values())
+        exported, code = export_run(output, out, kept, totals)
     rows = [("done", f"{totals.done} {'result' if totals.done == 1 else 'results'} → {out}")]
     if left_out := totals.done - len(kept):
         rows.append(("left out", f"{left_out} of them, as --only-with and --only-without say"))
@@ -92,4 +94,16 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
     show(console(), facts(rows))
     if totals.interrupted:
         complain(f"interrupted; {totals.done} of {totals.wanted} results are converted")
-    return totals.exit_code
+    return code
+
+
+def export_run(output: Output, out: Path, records: Sequence[Path], totals: Totals[Any]) -> tuple[list[Path], int]:
+    """Write the files of a whole run, unless it was interrupted: those that were written, and the exit code of all."""
+    from feedseg.apps.cli.console import complain
+    from feedseg.engine.run import SOME_FAILED
+
+    try:
+        return ([] if totals.interrupted else list(output.export(out, records).values())), totals.exit_code
+    except FeedsegError as error:
+        complain(str(error))
+        return [], SOME_FAILED

@@ -27,7 +27,7 @@ class SegmentSummary:
         self.as_json = as_json
         self.done = 0
         self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
-        self.exported: tuple[Path, ...] = ()  # the files of the whole run
+        self.exported: list[Path] = []  # the files of the whole run
         self.failures: list[str] = []
         self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
         self._images: Counter[str] = Counter()  # by class, those that have it

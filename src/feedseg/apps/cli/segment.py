@@ -175,6 +175,7 @@ def segment_files(
         as_json: print a JSON line per image to stdout, and all that is for people to stderr.
     """
     from feedseg.apps.cli.console import console, is_live, progress
+    from feedseg.apps.cli.convert import export_run
     from feedseg.apps.cli.render_segment import SegmentSummary, described
     from feedseg.engine.local import Local
     from feedseg.engine.outcomes import Done
@@ -199,8 +200,7 @@ def segment_files(
 
         records: list[Path] = []
         totals = run(Local(SegmentFiles(segmenter, vocabulary, output, refiners)), jobs, progress=tell)
-        exported = output.export(out, records)
-    summary.exported = tuple(exported.values())
+        summary.exported, code = export_run(output, out, records, totals)
     summary.show(described(segmenter), out, time.monotonic() - started)
     summary.interrupted(totals)
-    return totals.exit_code or (SOME_FAILED if failures else 0)
+    return code or (SOME_FAILED if failures else 0)

@@ -8,6 +8,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL import Image
 
     from feedseg.segmentation import Segmentation
@@ -39,6 +41,10 @@ class Writer(ABC):
     def suffixes(self, names: Sequence[str]) -> tuple[str, ...]:
         """What can follow the stem for results with these classes."""
         return (self.suffix,)
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file beside a result's JSON can be this writer's; only names that others use too leave a doubt."""
+        return True
 
 
 def png(image: Image.Image) -> bytes:

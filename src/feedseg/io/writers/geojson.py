@@ -9,8 +9,12 @@ from feedseg.io.objects import TracedObject, traced_objects
 from feedseg.io.writers.base import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feedseg.io.outlines import Outline
     from feedseg.labelmap import LabelMap
+
+_BEGINNING = '{"type":"FeatureCollection","generator":"feedseg",'
 
 
 class GeoJsonWriter(Writer):
@@ -36,8 +40,13 @@ class GeoJsonWriter(Writer):
             }
             features.append({"type": "Feature", "properties": properties, "geometry": _geometry(one)})
         lines = ",\n".join(json.dumps(feature, ensure_ascii=False, separators=(",", ":")) for feature in features)
-        text = '{"type":"FeatureCollection","features":[\n' + lines + "\n]}\n"
+        text = f'{_BEGINNING}"features":[\n' + lines + "\n]}\n"
         return text.encode(errors="backslashreplace")
+
+    def recognises(self, path: Path) -> bool:
+        """See `Writer.recognises`."""
+        with path.open("rb") as file:
+            return file.read(len(_BEGINNING)) == _BEGINNING.encode()
 
 
 def _geometry(one: TracedObject) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def save(
         folder: where to.
         stem: how the files' names begin.
         writers: of one file or several.
-        only_own: replace files only where the JSON of a result lies beside them: others are not ours. Until that is
-            there, a claim stands in its place.
+        only_own: replace files only where the JSON of a result lies beside them, and those that their writer does not
+            recognise not even there. Until the JSON is there, a claim stands in its place.
 
     Raises:
         FeedsegError: a file cannot be written, would replace the source, or is not ours.
@@ -113,26 +113,24 @@ def save(
     folder = Path(folder)
     writers = tuple(writers) or load_writers()
     if stem is None:
-        stem = _free_stem(folder, result.source, writers)
+        stem = _free_stem(folder, result.source, result.names, writers)
     if not stem or Path(stem).name != stem:
         raise FeedsegError(f"{stem!r} cannot begin a file's name: leave out folders and slashes")
     files: dict[str, Path] = {}
+    writer_of: dict[str, Writer] = {}
     contents: dict[str, bytes] = {}
     for writer in writers:
         for suffix, content in _encoded(writer, result).items():
             name = writer.name + suffix.removesuffix(writer.suffix)
-            files[name], contents[name] = folder / f"{stem}{suffix}", content
-    for path in files.values():
-        with suppress(OSError):  # one of the two is not there, so they are not the same
-            if result.source and path.samefile(result.source):
-                raise FeedsegError(f"{path} is the image itself: save to another folder or under another stem")
-        if path.is_dir():  # which would be noticed only after the first files are replaced
-            raise FeedsegError(f"cannot write {path}: it is a folder")
+            files[name], writer_of[name], contents[name] = folder / f"{stem}{suffix}", writer, content
+    _check_places(files.values(), result.source)
     record = _file(folder, stem, RECORD)
     known = is_record(record)
     stale = (
         _class_files(folder, stem, writers, earlier_names(record), result.names) - {*files.values()} if known else ()
     )
+    if only_own:
+        _check_own([(path, writer_of[name]) for name, path in files.items()], known)
     order = sorted(files, key=lambda name: name == RECORD.name)
     with ExitStack() as stack:  # all are written before the first takes its place, in the opposite order
         if only_own and not known:
@@ -159,18 +157,25 @@ def _encoded(writer: Writer, result: Segmentation | SavedResult) -> Mapping[str,
     return encoded
 
 
-def _claim(record: Path, source: str | None, files: Sequence[Path], stack: ExitStack) -> None:
-    """Make sure that no file of somebody else's is replaced, and that those to be written are known as ours.
-
-    Raises:
-        FeedsegError: one of the files is there already.
-    """
+def _check_places(files: Iterable[Path], source: str | None) -> None:
+    """Raises FeedsegError where a file would replace the image itself, or a folder is in its place."""
     for path in files:
-        if os.path.lexists(path):
-            raise FeedsegError(
-                f"{path} is there and was not written by feedseg, or {record.name} beside it would say so: "
-                "move it away, or give another folder"
-            )
+        with suppress(OSError):  # one of the two is not there, so they are not the same
+            if source and path.samefile(source):
+                raise FeedsegError(f"{path} is the image itself: save to another folder or under another stem")
+        if path.is_dir():  # which would be noticed only after the first files are replaced
+            raise FeedsegError(f"cannot write {path}: it is a folder")
+
+
+def _check_own(files: Iterable[tuple[Path, Writer]], known: bool) -> None:
+    """Raises FeedsegError where a file is somebody else's; `known`: whether the JSON of a result lies beside it."""
+    for path, writer in files:
+        if os.path.lexists(path) and not (known and writer.recognises(path)):
+            raise FeedsegError(f"{path} is there and was not written by feedseg: move it away, or give another folder")
+
+
+def _claim(record: Path, source: str | None, files: Sequence[Path], stack: ExitStack) -> None:
+    """Have the files that are about to be written known as ours, also if the program is killed among them."""
     with write_atomically(record) as temporary:
         temporary.write_bytes(claim(source))
 
@@ -198,12 +203,12 @@ def _class_files(folder: Path, stem: str, writers: Iterable[Writer], *names: Seq
     }
 
 
-def _free_stem(folder: Path, source: str | None, writers: Iterable[Writer]) -> str:
+def _free_stem(folder: Path, source: str | None, names: Sequence[str], writers: Sequence[Writer]) -> str:
     """The first of "name", "name-2", … under which the folder has nothing, or results of the same source."""
     name = (Path(source).stem if source else "") or "picture"
     for stem in chain((name,), (f"{name}-{number}" for number in count(2))):
         record = _file(folder, stem, RECORD)
-        files = {record, *(_file(folder, stem, writer) for writer in writers)}
+        files = {record, *_class_files(folder, stem, writers, names)}
         if not any(os.path.lexists(file) for file in files) or is_of(record, source):
             return stem
     raise AssertionError("there is always a next number")

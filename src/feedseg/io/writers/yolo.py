@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from feedseg.io.objects import class_numbers, traced_objects
 from feedseg.io.writers.base import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feedseg.labelmap import LabelMap
 
 
@@ -35,6 +38,10 @@ class YoloWriter(Writer):
                 corners = (outline.in_one() / size).ravel().tolist()
                 lines.append(" ".join((str(numbers[one.label]), *(f"{value:.6f}" for value in corners))))
         return "".join(f"{line}\n" for line in lines).encode()
+
+    def recognises(self, path: Path) -> bool:
+        """See `Writer.recognises`: captions, say, are texts beside photographs too."""
+        return bool(re.fullmatch(rb"(\d+( [01]\.\d{6})+\n)*", path.read_bytes()))
 
 
 WRITER = YoloWriter()
