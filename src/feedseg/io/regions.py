@@ -37,7 +37,7 @@ class Runs:
         first = np.ones((height, width), bool)
         first[:, 1:] = labels[:, 1:] != labels[:, :-1]
         starts = np.flatnonzero(first)
-        ends = np.append(starts[1:], labels.size)
+        ends = np.append(starts[1:], labels.size)[: len(starts)]  # of a map without pixels there are none
         # Of the row below, those from the run that holds the pixel below the first one to that below the last one.
         above = np.flatnonzero(ends <= labels.size - width)
         low = np.searchsorted(starts, starts[above] + width, "right") - 1
