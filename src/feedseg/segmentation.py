@@ -65,6 +65,16 @@ class Segmentation(LabelMap):
         """The mean of `confidence` over the image."""
         return float(self.confidence.mean())
 
+    @cached_property
+    def class_confidence(self) -> tuple[float | None, ...]:
+        """The mean of `confidence` over the pixels of each class, None for those without pixels."""
+        sums = np.zeros(len(self.names))
+        for labels, confidence in zip(self.labels, self.confidence, strict=True):  # by rows, as bincount widens both
+            sums += np.bincount(labels, confidence, len(self.names))
+        return tuple(
+            float(total / pixels) if pixels else None for total, pixels in zip(sums, self.pixels.values(), strict=True)
+        )
+
     def overlay(self) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
         return drawing.overlay(self.image, self.labels, self.names, self.background)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from feedseg.segmentation import Segmentation
 from feedseg.vision.feedback import FEEDBACKS
 from feedseg.vision.hosts import HOSTS
 from feedseg.vocabulary import Vocabulary
@@ -55,6 +56,8 @@ def desk(tiny_clip, tiny_proxy, tmp_path, monkeypatch):
         pixels = np.random.default_rng(len(name)).integers(0, 256, (60, 80, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / name)
     Vocabulary(["cat", "sofa"]).write(tmp_path / "words.txt")
+    shown = {"image": np.zeros((2, 3, 3), np.uint8), "confidence": np.ones((2, 3))}
+    Segmentation(labels=np.zeros((2, 3), int), names=("cat", "sofa"), **shown).save(tmp_path / "feedseg-out", "saved")
     saved = [block for page in DOCS for block in code("python", page) if FILE.match(block)]
     for block in saved:
         name = FILE.match(block)[1]  # pyright: ignore[reportOptionalSubscript]

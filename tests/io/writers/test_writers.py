@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from feedseg.io.sources.folders import SUFFIXES
@@ -25,7 +26,12 @@ def test_a_writer_says_what_it_is_and_encodes_the_same_to_the_same(
     assert writer.description
     assert writer.suffix.startswith(".")
     assert writer.suffix not in SUFFIXES, "results would be all images of a folder"
-    assert writer.encode(segmented()) == writer.encode(segmented())
+    assert writer.needs <= {"image", "confidence", "scores"}
+    result = segmented(scores=np.ones((4, 1, 2)) / 4)
+    files = writer.files(result)
+    assert files == writer.files(segmented(scores=result.scores))
+    assert files.keys() <= {*writer.suffixes(result.names)}
+    assert all(suffix.endswith(writer.suffix) for suffix in files)
 
 
 def test_suffixes_differ() -> None:

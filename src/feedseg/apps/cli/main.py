@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import data, demo, doctor, evaluate, models, segment, sweep
+from feedseg.apps.cli import convert, data, demo, doctor, evaluate, models, segment, sweep
 from feedseg.apps.cli.console import complain, short_warnings
 from feedseg.engine.outcomes import explain, memory_advice
 from feedseg.errors import FeedsegError
@@ -48,6 +48,7 @@ def common(
 
 app.command()(demo.demo)
 app.command(epilog=segment.EXAMPLES)(segment.segment)
+app.command(epilog=convert.EXAMPLES)(convert.convert)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)

@@ -10,6 +10,7 @@ import typer
 
 from feedseg.decode.refiners import REFINERS
 from feedseg.errors import FeedsegError
+from feedseg.io.formats import format_names
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_PROXY
 
@@ -71,6 +72,39 @@ Refiner = Annotated[
         f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
         "--refiner",
     ),
+]
+# What `segment` and `convert` share.
+Formats = Annotated[
+    list[str] | None,
+    option(
+        OUTPUT,
+        "NAME",
+        f"A format of the results: {', '.join((*format_names(), OWN))}; may be repeated. "
+        "Without it labels, overlay and json.",
+        "--format",
+        "-f",
+    ),
+]
+MinArea = Annotated[
+    str,
+    option(
+        OUTPUT,
+        "N|P%",
+        "Smaller regions (pixels, or part of the image) take the class around them.",
+        "--min-area",
+    ),
+]
+FillHoles = Annotated[bool, flag(OUTPUT, "--fill-holes", "Holes take the class around them.")]
+Connected = Annotated[
+    bool, flag(OUTPUT, "--connected", "Each connected region is an object of its own, in formats that list objects.")
+]
+OnlyWith = Annotated[
+    list[str] | None,
+    option(OUTPUT, "CLASS", "Keep only results with this class, or another so named; may be repeated.", "--only-with"),
+]
+OnlyWithout = Annotated[
+    list[str] | None,
+    option(OUTPUT, "CLASS", "Keep only results without it; may be repeated.", "--only-without"),
 ]
 Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype")]
 ClassToken = Annotated[

@@ -28,6 +28,8 @@ class SegmentSummary:
         self.automatic = automatic  # whether nobody has named the background
         self.as_json = as_json
         self.done = 0
+        self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
+        self.exported: list[Path] = []  # the files of the whole run
         self.failures: list[str] = []
         self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
         self._images: Counter[str] = Counter()  # by class, those that have it
@@ -41,7 +43,8 @@ class SegmentSummary:
             return
         about: Mapping[str, Any] = outcome.result
         self.done += 1
-        for one in about["classes"]:
+        self.left_out += not about["files"]
+        for one in about["classes"] if about["files"] else ():
             self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
             self._images[one["name"]] += one["pixels"] > 0
             self._colours[one["name"]] = one["colour"]
@@ -64,20 +67,23 @@ class SegmentSummary:
     def show(self, segmenter: str, out: Path, seconds: float) -> None:
         """The classes over all images; how the words were understood; what made the result; what failed and why."""
         screen = console(stderr=self.as_json)
-        if self.done:
+        if kept := self.done - self.left_out:
             found = [name for name in self.vocabulary.names if self._images[name]]
             table = plain_table("class", "area", "images")
             for name in sorted(found, key=lambda name: -self._fractions[name]):
                 swatch = Text.assemble(("■ " if screen.is_terminal else "", self._colours[name]), one_line(name))
-                table.add_row(swatch, f"{self._fractions[name] / self.done:.1%}", str(self._images[name]))
+                table.add_row(swatch, f"{self._fractions[name] / kept:.1%}", str(self._images[name]))
             for column in table.columns[1:]:
                 column.justify = "right"
             show(screen, table)
         rows = [("words", understood(self.vocabulary, automatic=self.automatic))]
-        if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
+        if kept and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
         images = "1 image" if self.done == 1 else f"{self.done} images"
         rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s")]
+        if self.left_out:
+            rows.append(("left out", f"{self.left_out} of them, as --only-with and --only-without say"))
+        rows += list(zip(chain(("exported",), repeat("")), map(str, self.exported), strict=False))
         rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
         show(screen, facts(rows))
 

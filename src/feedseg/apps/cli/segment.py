@@ -17,6 +17,7 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from feedseg.engine.outcomes import Outcome
+    from feedseg.io.output import Output
     from feedseg.io.sources.base import Failure, Job
     from feedseg.segmenter import Segmenter
     from feedseg.vocabulary import Vocabulary
@@ -27,6 +28,7 @@ EXAMPLES = """Examples:
   feedseg segment photos --labels "car, road" --background "sky, trees"
   feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
   feedseg segment photos --labels "cat, dog" --json > results.jsonl
+  feedseg segment photos --labels "cat, dog" --format coco --connected
 
 Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
 130 interrupted.
@@ -108,6 +110,12 @@ def segment(
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
     ] = "feedseg-out",
+    formats: options.Formats = None,
+    min_area: options.MinArea = "0",
+    fill_holes: options.FillHoles = False,
+    connected: options.Connected = False,
+    only_with: options.OnlyWith = None,
+    only_without: options.OnlyWithout = None,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "Print one line of JSON per image to stdout.")] = False,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
@@ -120,8 +128,11 @@ def segment(
       b.labels.png   the class of every pixel: an indexed PNG with a palette
       b.overlay.png  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
+    or what --format says.
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
+    from feedseg.io.cleaning import Regions
+    from feedseg.io.output import Output
     from feedseg.io.sources.find import find_images
 
     check_speed(speed, {"window": window, "stride": stride})
@@ -131,6 +142,9 @@ def segment(
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
         raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
     folder = check_writable(out)
+    regions = Regions(min_area, fill_holes, connected)
+    output = Output.of(formats, regions=regions, only_with=only_with or (), only_without=only_without or ())
+    output.check(words.names, folder)
     jobs, failures = find_images(images, folder)
     if not jobs:
         raise FeedsegError("; ".join(failure.reason for failure in failures))
@@ -148,7 +162,7 @@ def segment(
     from feedseg.apps.cli.loading import load_segmenter
 
     segmenter = load_segmenter(model, loading, changes, speed)
-    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, folder, as_json=as_json))
+    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, output, folder, as_json=as_json))
 
 
 def segment_files(
@@ -157,6 +171,7 @@ def segment_files(
     refiners: Sequence[str],
     jobs: Sequence[Job],
     failures: Sequence[Failure],
+    output: Output,
     out: Path,
     *,
     as_json: bool,
@@ -166,15 +181,17 @@ def segment_files(
     Args:
         segmenter: see `SegmentFiles`, as are vocabulary, refiners and jobs.
         failures: arguments that lead to no image.
+        output: what is kept of every result.
         out: the folder of the results.
         as_json: print a JSON line per image to stdout, and all that is for people to stderr.
     """
     from feedseg.apps.cli.console import console, is_live, progress
+    from feedseg.apps.cli.convert import export_run
     from feedseg.apps.cli.render_segment import SegmentSummary, described
     from feedseg.engine.local import Local
+    from feedseg.engine.outcomes import Done
     from feedseg.engine.run import SOME_FAILED, run
     from feedseg.engine.segment import SegmentFiles
-    from feedseg.io.output import Output
 
     automatic, vocabulary = vocabulary.automatic, segmenter.resolved(vocabulary)
     summary = SegmentSummary(vocabulary, as_json, automatic=automatic)
@@ -190,8 +207,12 @@ def segment_files(
         def tell(outcome: Outcome[Job, dict[str, Any]]) -> None:
             summary.add(outcome)
             bar.advance(images)
+            if isinstance(outcome, Done) and (files := outcome.result["files"]):
+                records.append(Path(files["json"]))
 
-        totals = run(Local(SegmentFiles(segmenter, vocabulary, Output.of(), refiners)), jobs, progress=tell)
+        records: list[Path] = []
+        totals = run(Local(SegmentFiles(segmenter, vocabulary, output, refiners)), jobs, progress=tell)
+        summary.exported, code = export_run(output, out, records, totals)
     summary.show(described(segmenter), out, time.monotonic() - started)
     summary.interrupted(totals)
-    return totals.exit_code or (SOME_FAILED if failures else 0)
+    return code or (SOME_FAILED if failures else 0)

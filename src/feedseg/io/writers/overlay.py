@@ -16,6 +16,7 @@ class OverlayWriter(Writer):
     name = "overlay"
     suffix = ".overlay.png"
     description = "the image in its classes' colours, with a legend"
+    needs = frozenset({"image"})
 
     def encode(self, result: Segmentation) -> bytes:
         """See `Writer.encode`."""
