@@ -14,10 +14,11 @@ import typer
 
 from feedseg.apps.cli import data, demo, doctor, evaluate, models, segment, sweep
 from feedseg.apps.cli.console import complain, short_warnings
+from feedseg.engine.interrupts import Terminated
 from feedseg.engine.outcomes import explain, memory_advice
 from feedseg.errors import FeedsegError
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130  # exit codes
+FAILED, UNUSABLE, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 app = typer.Typer(
     name="feedseg",
@@ -82,6 +83,9 @@ def _run(arguments: list[str]) -> int:
     except FeedsegError as error:
         complain(str(error))
         return UNUSABLE
+    except Terminated:
+        complain("terminated")
+        return TERMINATED
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED

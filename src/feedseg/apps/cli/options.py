@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from feedseg.decode.refiners import REFINERS
+from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_PROXY
@@ -16,6 +18,7 @@ from feedseg.weights.catalog import DEFAULT_PROXY
 WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Image size (each host has its own)", "Output"
 EXPERT = "For experiments (left out: as published, and what suits the device)"
 DATA, PROTOCOL, WORK = "Data", "Instead of the protocol's", "How the work is divided and resumed"
+READING = "Reading"
 OWN = "package.module:Name"  # how something of one's own is given
 
 
@@ -24,9 +27,26 @@ def option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any
     return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **{"show_default": False, **more})
 
 
-def flag(panel: str, names: str, text: str) -> Any:
+def flag(panel: str, names: str, text: str, **more: Any) -> Any:
     """An option without a value."""
-    return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False)
+    return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+def _show_all(context: typer.Context, wanted: bool) -> None:
+    """Print the help with the options that are hidden in the short one, and leave."""
+    if wanted:
+        for parameter in context.command.params:
+            setattr(parameter, "hidden", False)  # noqa: B010 -- arguments have none
+        print(context.get_help())
+        raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", callback=_show_all, is_eager=True, metavar="", show_default=False, help="Show every option."
+    ),
+]
 
 
 ModelName = Annotated[
@@ -123,6 +143,31 @@ Workers = Annotated[
 Shards = Annotated[
     int, option(WORK, "N", "Processes on this machine; on CUDA each on a device.", "--shards", min=1, show_default=True)
 ]
+
+
+def amount(name: str, text: str) -> int:
+    """A number of bytes or pixels, which may be written with k, M or G.
+
+    Raises:
+        FeedsegError: it says something else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", text.strip().lower())
+    number = int(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2]]) if match else 0
+    if number < 1:
+        raise FeedsegError(f"{name} is a number such as 50M, not {text!r}")
+    return number
+
+
+def chosen_shard(shard: str | None, shards: int) -> Shard | None:
+    """The part of the work that --shard asks for.
+
+    Raises:
+        FeedsegError: it is no part, or --shards divides the work as well.
+    """
+    part = None if shard is None else Shard.parse(shard)
+    if part is not None and shards > 1:
+        raise FeedsegError("--shard is one shard of the work, and --shards divides all of it: give one of them")
+    return part
 
 
 def window_side(text: str) -> int | None:

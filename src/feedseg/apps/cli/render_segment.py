@@ -14,6 +14,7 @@ from rich.text import Text
 from feedseg.apps.cli.console import complain, console, facts, listed, one_line, plain_table, show, write
 from feedseg.engine.outcomes import Failed, Outcome
 from feedseg.engine.run import Totals
+from feedseg.engine.segment import Segmented
 from feedseg.io.sources.base import Job
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
@@ -26,18 +27,26 @@ class SegmentSummary:
         self.vocabulary = vocabulary
         self.as_json = as_json
         self.done = 0
+        self.standing = 0  # of these: their results were there already
         self.failures: list[str] = []
         self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
         self._images: Counter[str] = Counter()  # by class, those that have it
         self._colours: dict[str, str] = {}
 
-    def add(self, outcome: Outcome[Job, dict[str, Any]]) -> None:
+    def add(self, outcome: Outcome[Job, Segmented]) -> None:
         """Count an image and say what is to be said about it."""
         if isinstance(outcome, Failed):
-            path = str(outcome.item.path)
-            self.fail(path, outcome.reason if outcome.reason.startswith(path) else f"{path}: {outcome.reason}")
+            name = outcome.item.name
+            self.fail(name, outcome.reason if outcome.reason.startswith(name) else f"{name}: {outcome.reason}")
             return
-        about: Mapping[str, Any] = outcome.result
+        self._count(outcome.result.told())
+
+    def add_standing(self, about: Mapping[str, Any]) -> None:
+        """Count an image whose results were there already, and say what is to be said about it."""
+        self.standing += 1
+        self._count(about)
+
+    def _count(self, about: Mapping[str, Any]) -> None:
         self.done += 1
         for one in about["classes"]:
             self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
@@ -54,12 +63,17 @@ class SegmentSummary:
         else:
             complain(reason)
 
-    def interrupted(self, totals: Totals[Job]) -> None:
-        """Tell how far it came, if the user has stopped it."""
+    def stopped(self, totals: Totals[Job]) -> None:
+        """Tell how far it came, if it ended before all images had their turn."""
+        finished = f"{totals.done + totals.skipped} of {totals.wanted} images are finished"
         if totals.interrupted:
-            complain(f"interrupted; {totals.done} of {totals.wanted} images are finished")
+            complain(f"{'terminated' if totals.terminated else 'interrupted'}; {finished}")
+        elif totals.missing:
+            complain(f"{totals.error or 'not all were tried'}; {finished}: the same command goes on")
 
-    def show(self, segmenter: str, out: Path, seconds: float) -> None:
+    def show(
+        self, segmenter: str, out: Path, seconds: float, skipped: Mapping[str, int], exports: Mapping[str, Path]
+    ) -> None:
         """The classes over all images; how the words were understood; what made the result; what failed and why."""
         screen = console(stderr=self.as_json)
         if self.done:
@@ -75,7 +89,11 @@ class SegmentSummary:
         if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
         images = "1 image" if self.done == 1 else f"{self.done} images"
-        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s")]
+        before = f", {self.standing} of them done before" if self.standing else ""
+        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s{before}")]
+        rows += [(name, str(path)) for name, path in exports.items()]
+        if skipped:
+            rows.append(("skipped", listed([f"{number} {kind}" for kind, number in skipped.items()])))
         rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
         show(screen, facts(rows))
 
