@@ -27,6 +27,23 @@ _STATE = _State()  # signals are the process's
 
 
 @contextmanager
+def termination_raised() -> Iterator[None]:
+    """Inside, SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt, where nobody wants it otherwise."""
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def receive(*_: Any) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, receive)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def interrupts_held() -> Iterator[None]:
     """Inside, an interrupt waits for the next `interruptible` section; a second one does not wait.
 

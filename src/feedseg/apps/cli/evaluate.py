@@ -65,10 +65,12 @@ def evaluate(
     workers: options.Workers = 2,
     shards: options.Shards = 1,
     shard: Annotated[
-        str | None, option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.")
+        str | None,
+        option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.", hidden=True),
     ] = None,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
+    help_all: options.HelpAll = False,
 ) -> None:
     """Measure mIoU on benchmarks, without and with feedback, and write a report.
 

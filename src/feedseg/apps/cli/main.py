@@ -14,7 +14,7 @@ import typer
 
 from feedseg.apps.cli import data, demo, doctor, evaluate, models, segment, sweep
 from feedseg.apps.cli.console import complain, short_warnings
-from feedseg.engine.interrupts import Terminated
+from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain, memory_advice
 from feedseg.errors import FeedsegError
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
-        with short_warnings(), command.make_context("feedseg", arguments) as context:
+        with termination_raised(), short_warnings(), command.make_context("feedseg", arguments) as context:
             command.invoke(context)
         return 0
     except typer.Exit as done:

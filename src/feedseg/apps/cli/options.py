@@ -54,7 +54,7 @@ ModelName = Annotated[
     option(
         MODEL,
         "NAME",
-        "A name that `feedseg models` lists, owner/name on the hub, or a folder.",
+        "What `feedseg models` lists, owner/name, a folder.",
         "--model",
         "-m",
         show_default=True,
@@ -68,6 +68,7 @@ Host = Annotated[
         f"How patches attend to each other: {', '.join(HOSTS.names())}, or {OWN}.",
         "--host",
         show_default=True,
+        hidden=True,
     ),
 ]
 Proxy = Annotated[
@@ -78,10 +79,12 @@ Proxy = Annotated[
         "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, self for the model, or "
         f"{OWN}. Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
         "--proxy",
+        hidden=True,
     ),
 ]
 Device = Annotated[
-    str | None, option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.", "--device")
+    str | None,
+    option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.", "--device", hidden=True),
 ]
 Refiner = Annotated[
     list[str] | None,
@@ -90,15 +93,17 @@ Refiner = Annotated[
         "NAME",
         f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
         "--refiner",
+        hidden=True,
     ),
 ]
-Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype")]
+Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype", hidden=True)]
 ClassToken = Annotated[
-    bool | None, flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not.")
+    bool | None,
+    flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not.", hidden=True),
 ]
 Residual = Annotated[
     bool | None,
-    flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not."),
+    flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not.", hidden=True),
 ]
 
 # What `evaluate` and `sweep` share.
@@ -119,7 +124,8 @@ ProtocolName = Annotated[
 ]
 ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1)]
 WindowSide = Annotated[
-    str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window")
+    str | None,
+    option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window", hidden=True, hidden=True),
 ]
 Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1)]
 Speed = Annotated[
@@ -130,18 +136,40 @@ Speed = Annotated[
         "protocol: its overlapping windows; fast: each part of the image once.",
         "--speed",
         show_default=True,
+        hidden=True,
+        hidden=True,
     ),
 ]
 LogitScale = Annotated[float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale")]
 Threshold = Annotated[float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold")]
 Words = Annotated[
-    Path | None, option(PROTOCOL, "FILE", "Other words for the classes, in their order.", "--vocabulary", "-v")
+    Path | None,
+    option(
+        PROTOCOL,
+        "FILE",
+        "Other words for the classes, in their order.",
+        "--vocabulary",
+        "-v",
+        hidden=True,
+        hidden=True,
+        hidden=True,
+    ),
 ]
 Workers = Annotated[
-    int, option(WORK, "N", "Threads that read images and masks ahead.", "--workers", min=1, show_default=True)
+    int,
+    option(WORK, "N", "Threads that read images and masks ahead.", "--workers", min=1, show_default=True, hidden=True),
 ]
 Shards = Annotated[
-    int, option(WORK, "N", "Processes on this machine; on CUDA each on a device.", "--shards", min=1, show_default=True)
+    int,
+    option(
+        WORK,
+        "N",
+        "Processes on this machine; on CUDA each on a device.",
+        "--shards",
+        min=1,
+        show_default=True,
+        hidden=True,
+    ),
 ]
 
 

@@ -89,7 +89,7 @@ class SegmentSummary:
         if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
         images = "1 image" if self.done == 1 else f"{self.done} images"
-        before = f", {self.standing} of them done before" if self.standing else ""
+        before = f", {self.standing} of {self.done} done before" if self.standing else ""
         rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s{before}")]
         rows += [(name, str(path)) for name, path in exports.items()]
         if skipped:

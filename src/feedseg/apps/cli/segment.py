@@ -16,11 +16,9 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 EXAMPLES = """Examples:
   feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
   feedseg segment photos --labels "car, road" --background "sky, trees"
-  feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
-  feedseg segment photos --labels "cat, dog" --json > results.jsonl
+  feedseg segment 'photos/**/*.jpg' --vocabulary words.txt --model vit-l-14
 
-Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
-130 interrupted, 143 terminated.
+Exit code: 0 well, 1 some failed, 2 nothing started, 130/143 interrupted.
 """
 
 
@@ -30,7 +28,7 @@ def segment(
         typer.Argument(
             metavar="IMAGES_OR_FOLDERS",
             show_default=False,
-            help="Images, folders, patterns in quotes ('photos/**/*.jpg'); - for stdin.",
+            help="Files, folders, 'patterns/**', -",
         ),
     ],
     labels: Annotated[
@@ -38,16 +36,16 @@ def segment(
         option(
             WORDS,
             "WORDS",
-            'Classes, separated by commas; more words for the same class after semicolons: "cat; kitten, sofa".',
+            'As in "cat; kitten, sofa, rug" (; synonym).',
             "--labels",
             "-l",
         ),
     ] = None,
     background: Annotated[
-        str | None, option(WORDS, "WORDS", "Words for the background, which is one class.", "--background", "-b")
+        str | None, option(WORDS, "WORDS", "Words for the background, one class.", "--background", "-b")
     ] = None,
     vocabulary: Annotated[
-        Path | None, option(WORDS, "FILE", "Read the words from a text file, a class a line.", "--vocabulary", "-v")
+        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
     ] = None,
     threshold: Annotated[
         float | None,
@@ -57,6 +55,7 @@ def segment(
             "Pixels whose best class is less probable than this (0 to below 1) become background.",
             "--threshold",
             "-t",
+            hidden=True,
         ),
     ] = None,
     model: options.ModelName = DEFAULT_MODEL,
@@ -70,17 +69,19 @@ def segment(
             "Correct the attention by what it made the patches predict. auto: what suits the model; paper: as "
             f"published; calibrated: with scales taken from each image; none: not at all; or {options.OWN}.",
             show_default=True,
+            hidden=True,
         ),
     ] = AUTO,
     refiner: options.Refiner = None,
     device: options.Device = None,
     short_side: Annotated[
-        int | None, option(SIZE, "N", "Resize the short side to N pixels; more is finer and slower.", min=1)
+        int | None,
+        option(SIZE, "N", "Resize the short side to N pixels; more is finer and slower.", min=1, hidden=True),
     ] = None,
     window: Annotated[
-        str | None, option(SIZE, "N|none", "Cut windows of N pixels; none: the whole image at once.")
+        str | None, option(SIZE, "N|none", "Cut windows of N pixels; none: the whole image at once.", hidden=True)
     ] = None,
-    stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1)] = None,
+    stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1, hidden=True)] = None,
     speed: Annotated[
         str,
         option(
@@ -88,18 +89,15 @@ def segment(
             "NAME",
             "protocol: overlapping windows as the host's paper has them; fast: each part of the image once.",
             show_default=True,
+            hidden=True,
         ),
     ] = "protocol",
     out: Annotated[
         str | None,
-        option(
-            OUTPUT, "DIR", "Where results go; else feedseg-out, feedseg-out-2, …: the first free one.", "--out", "-o"
-        ),
+        option(OUTPUT, "DIR", "For the results; else feedseg-out, or -2, …", "--out", "-o"),
     ] = None,
-    overwrite: Annotated[
-        bool, flag(OUTPUT, "--overwrite", "Make everything again, and replace another run's results.")
-    ] = False,
-    as_json: Annotated[bool, flag(OUTPUT, "--json", "Print a line of JSON for every image to stdout.")] = False,
+    overwrite: Annotated[bool, flag(OUTPUT, "--overwrite", "Make again what is there already.")] = False,
+    as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,
     allow_urls: Annotated[
         bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
     ] = False,
@@ -135,7 +133,7 @@ def segment(
       b.labels.png   the class of every pixel: an indexed PNG with a palette
       b.overlay.png  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
-    The same command again makes only what is missing, or not current.
+    Given again, the command makes what is missing or not current.
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
 

@@ -30,6 +30,7 @@ class Failure:
 class Skipped:
     """Something that lies beside images and is not read; it is counted by its kind."""
 
+    path: Path
     kind: str  # ".txt", "hidden"
 
 
@@ -162,11 +163,11 @@ def classified(path: Path, inside: PurePath, home: str, search: Search) -> Findi
     lowered = path.name.lower()
     suffix = PurePath(lowered).suffix
     if lowered.startswith("."):
-        return Skipped("hidden")
+        return Skipped(path, "hidden")
     if lowered.endswith(search.endings) or path.name in search.results(path.parent):
-        return Skipped("results")
+        return Skipped(path, "of earlier results")
     if suffix not in BY_SUFFIX:
-        return Skipped(suffix or "without suffix")
+        return Skipped(path, suffix or "without suffix")
     if BY_SUFFIX[suffix] not in readable():
         return refused(path)
     return _regular(path) or Found(path, inside, home)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from feedseg.io.sources import SOURCES
-from feedseg.io.sources.base import Failure, Finding, Found, Given, Refused, Search, Skipped, Source
+from feedseg.io.sources.base import Failure, Finding, Found, Given, Refused, Search, Skipped, Source, resolved
 
 TWICE = "given more than once"
 
@@ -33,9 +35,7 @@ def find_images(
     """
     asked = sorted((SOURCES.load(source) for source in (*sources, *SOURCES.names())), key=lambda source: source.last)
     search = search or Search()
-    images: dict[str, Found] = {}
-    refused: dict[tuple[str, str], list[str]] = {}
-    findings = Findings()
+    collected = _Collected()
     waiting = list(arguments)[::-1]
     while waiting:
         argument = waiting.pop()
@@ -43,29 +43,19 @@ def find_images(
         listed: list[str] = []
         try:
             for one in _find(argument, asked, search):
-                if isinstance(one, Failure):
-                    findings.failures.append(one)
-                elif isinstance(one, Skipped):
-                    findings.skipped[one.kind] += 1
-                elif isinstance(one, Refused):
-                    refused.setdefault((one.kind, one.advice), []).append(one.input)
-                elif isinstance(one, Given):
+                if isinstance(one, Given):
                     listed.append(one.argument)
-                else:
+                elif isinstance(one, Found):
                     found.append(one)
-        except (OSError, ValueError) as error:  # a name with a NUL in it, which no file has
+                else:
+                    collected.add_other(one)
+        except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it, which no file has
             reason = getattr(error, "strerror", None) or error
-            findings.failures.append(Failure(argument, f"{argument} cannot be read: {reason}"))
-            continue
-        waiting += listed[::-1]
-        for image in found:
-            if image.key in images:
-                findings.skipped[TWICE] += 1
-            else:
-                images[image.key] = image
-    findings.images = list(images.values())
-    findings.failures += [_refusal(kind, advice, inputs) for (kind, advice), inputs in refused.items()]
-    return findings
+            collected.add_other(Failure(argument, f"{argument} cannot be read: {reason}"))
+        else:
+            collected.add_images(found)
+            waiting += listed[::-1]
+    return collected.findings()
 
 
 def _find(argument: str, sources: Iterable[Source], search: Search) -> Iterable[Finding]:
@@ -73,6 +63,42 @@ def _find(argument: str, sources: Iterable[Source], search: Search) -> Iterable[
         return [Failure("", "an empty name stands among the images")]
     source = next(source for source in sources if source.takes(argument))
     return source.find(argument, search)
+
+
+class _Collected:
+    """What was found so far, everything once."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, Found] = {}
+        self._failures: list[Failure] = []
+        self._skipped: Counter[str] = Counter()
+        self._refused: dict[tuple[str, str], list[str]] = {}
+        self._told: set[str] = set()  # where there is something else than an image
+
+    def add_images(self, images: Iterable[Found]) -> None:
+        for image in images:
+            if image.key in self._images:
+                self._skipped[TWICE] += 1
+            else:
+                self._images[image.key] = image
+
+    def add_other(self, one: Failure | Skipped | Refused) -> None:
+        place = str(one.path) if isinstance(one, Skipped) else one.input
+        with suppress(ValueError, OSError):  # no possible path
+            place = resolved(Path(place))
+        if place in self._told:
+            return
+        self._told.add(place)
+        if isinstance(one, Failure):
+            self._failures.append(one)
+        elif isinstance(one, Skipped):
+            self._skipped[one.kind] += 1
+        else:
+            self._refused.setdefault((one.kind, one.advice), []).append(one.input)
+
+    def findings(self) -> Findings:
+        told_once = [_refusal(kind, advice, inputs) for (kind, advice), inputs in self._refused.items()]
+        return Findings(list(self._images.values()), [*self._failures, *told_once], self._skipped)
 
 
 def _refusal(kind: str, advice: str, inputs: list[str]) -> Failure:

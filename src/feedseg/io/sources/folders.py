@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from feedseg.io.sources.base import STATE, Failure, Finding, Found, Refused, Search, Skipped, Source, classified
 
-READ_ALREADY, ABOVE = "links to folders that are read anyway", "links to folders above"
+READ_ALREADY, ABOVE = "linked to a folder that is read anyway", "linked to a folder above"
 
 
 class Folders(Source):
@@ -24,7 +24,7 @@ class Folders(Source):
         from feedseg.io.decoders import readable
 
         folder, empty = Path(argument), True
-        for _, found in walk(folder, folder, search):
+        for _, found in walk([folder], folder, search):
             empty = empty and not isinstance(found, (Found, Failure, Refused))
             yield found
         if empty:
@@ -32,28 +32,30 @@ class Folders(Source):
             yield Failure(argument, f"{argument} has no images ({suffixes})")
 
 
-def walk(folder: Path, root: Path, search: Search) -> Iterator[tuple[PurePath, Finding]]:
-    """What is below a folder, by its path below `root`: every folder's files by name, then its folders'.
+def walk(
+    folders: Sequence[Path], root: Path, search: Search, links: Iterable[Path] = ()
+) -> Iterator[tuple[PurePath, Finding]]:
+    """What is below folders, by its path below `root`: every folder's files by name, then its folders'.
 
     Links to folders are followed once all other folders are read, each folder once: however links lead in circles,
-    this ends, and an image is called by its own path rather than by a link's.
+    this ends, and an image is called by its own path rather than by a link's. None leads to a folder above `root`.
     """
-    home = root.resolve().name
+    home, real_root = root.resolve().name, root.resolve()
     seen: set[tuple[int, int]] = set()
-    links: deque[Path] = deque()
-    waiting = [folder]
-    while waiting or links:
+    following = deque(links)
+    waiting = list(reversed(folders))
+    while waiting or following:
         linked = not waiting
-        current = waiting.pop() if waiting else links.popleft()
+        current = waiting.pop() if waiting else following.popleft()
         below = current.relative_to(root)
-        if linked and folder.resolve().is_relative_to(current.resolve()):
-            yield below, Skipped(ABOVE)
+        if linked and real_root.is_relative_to(current.resolve()):
+            yield below, Skipped(current, ABOVE)
             continue
         try:
             status = current.stat()
             if (status.st_dev, status.st_ino) in seen:
                 if linked:
-                    yield below, Skipped(READ_ALREADY)
+                    yield below, Skipped(current, READ_ALREADY)
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(current) as entries:
@@ -61,7 +63,7 @@ def walk(folder: Path, root: Path, search: Search) -> Iterator[tuple[PurePath, F
         except OSError as error:
             yield below, Failure(str(current), f"{current} cannot be read: {error.strerror}")
             continue
-        folders = []
+        inner = []
         for entry in ordered:
             path = current / entry.name
             if entry.name == STATE:
@@ -70,10 +72,10 @@ def walk(folder: Path, root: Path, search: Search) -> Iterator[tuple[PurePath, F
                 inside = path.relative_to(root)
                 yield inside, classified(path, inside, home, search)
             elif entry.is_symlink():
-                links.append(path)
+                following.append(path)
             else:
-                folders.append(path)
-        waiting += reversed(folders)
+                inner.append(path)
+        waiting += reversed(inner)
 
 
 SOURCE = Folders()

@@ -43,15 +43,16 @@ def is_pattern(text: str) -> bool:
 
 def _matches(root: Path, pattern: Sequence[str], search: Search) -> Iterator[Finding]:
     if ANY_DEPTH in pattern:
-        yield from (found for inside, found in walk(root, root, search) if _fits(inside.parts, pattern))
+        yield from (found for inside, found in walk([root], root, search) if _fits(inside.parts, pattern))
         return
     home = root.resolve().name
+    folders, links = [], []
     for path in sorted(root.glob(str(Path(*pattern)))):
-        inside = path.relative_to(root)
-        if path.is_dir() and not path.name.startswith("."):
-            yield from (found for _, found in walk(path, root, search))
+        if not path.is_dir() or path.name.startswith("."):
+            yield classified(path, path.relative_to(root), home, search)
         else:
-            yield classified(path, inside, home, search)
+            (links if path.is_symlink() else folders).append(path)
+    yield from (found for _, found in walk(folders, root, search, links))
 
 
 def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:

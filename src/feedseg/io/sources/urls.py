@@ -64,7 +64,7 @@ class Urls(Source):
     def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """See `Source.find`."""
         if not search.allow_urls:
-            yield Refused(shown(argument), "address", "give --allow-urls, and it is fetched")
+            yield Refused(shown(argument), "address", "give --allow-urls")
             return
         parts = urlsplit(argument)
         host = re.sub(r"[^\w.-]", "_", parts.hostname or "address")
