@@ -122,12 +122,16 @@ ProtocolName = Annotated[
         show_default=True,
     ),
 ]
-ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1)]
+ShortSide = Annotated[
+    int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1, hidden=True)
+]
 WindowSide = Annotated[
     str | None,
-    option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window", hidden=True, hidden=True),
+    option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window", hidden=True),
 ]
-Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1)]
+Stride = Annotated[
+    int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1, hidden=True)
+]
 Speed = Annotated[
     str,
     option(
@@ -137,11 +141,14 @@ Speed = Annotated[
         "--speed",
         show_default=True,
         hidden=True,
-        hidden=True,
     ),
 ]
-LogitScale = Annotated[float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale")]
-Threshold = Annotated[float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold")]
+LogitScale = Annotated[
+    float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale", hidden=True)
+]
+Threshold = Annotated[
+    float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold", hidden=True)
+]
 Words = Annotated[
     Path | None,
     option(
@@ -150,8 +157,6 @@ Words = Annotated[
         "Other words for the classes, in their order.",
         "--vocabulary",
         "-v",
-        hidden=True,
-        hidden=True,
         hidden=True,
     ),
 ]
