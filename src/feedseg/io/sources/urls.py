@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def fetched(url: str, max_bytes: int) -> bytes:
     too_large = FeedsegError(f"{name} has more than {max_bytes / 1e6:g} MB: raise the limit by --max-bytes")
     content = bytearray()
     try:
-        with _opener().open(Request(url, headers={"User-Agent": "feedseg"}), timeout=SILENCE) as answer:
+        with _opener().open(_request(url), timeout=SILENCE) as answer:
             if int(answer.headers.get("Content-Length") or 0) > max_bytes:
                 raise too_large
             while block := answer.read1(1 << 16):
@@ -99,11 +100,22 @@ def fetched(url: str, max_bytes: int) -> bytes:
                 if time.monotonic() > end:
                     raise FeedsegError(f"{name} was not there within {PATIENCE:g} seconds")
     except HTTPError as error:
-        raise FeedsegError(f"{name} cannot be fetched: {error.code} {error.reason}") from error
+        reason = " ".join(str(error.reason).split())
+        raise FeedsegError(f"{name} cannot be fetched: {error.code} {reason}") from error
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise FeedsegError(f"{name} cannot be fetched: {reason or type(error).__name__}") from error
     return bytes(content)
+
+
+def _request(url: str) -> Request:
+    """User and password of an address go to its server alone, not to where that leads."""
+    parts = urlsplit(url)
+    request = Request(shown(url), headers={"User-Agent": "feedseg"})
+    if "@" in parts.netloc:
+        known = unquote(parts.netloc.rpartition("@")[0]).encode()
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(known).decode()}")
+    return request
 
 
 class _OnTheWeb(HTTPRedirectHandler):
