@@ -94,7 +94,7 @@ def segment(
     ] = "protocol",
     out: Annotated[
         str | None,
-        option(OUTPUT, "DIR", "For the results; else feedseg-out, or -2, …", "--out", "-o"),
+        option(OUTPUT, "DIR", "For the results; else feedseg-out, or -2, -3.", "--out", "-o"),
     ] = None,
     overwrite: Annotated[bool, flag(OUTPUT, "--overwrite", "Make again what is there already.")] = False,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,

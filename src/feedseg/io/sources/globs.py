@@ -21,7 +21,7 @@ class Globs(Source):
 
     def takes(self, argument: str) -> bool:
         """See `Source.takes`."""
-        return is_pattern(argument) and not os.path.lexists(argument)
+        return is_pattern(argument) and "://" not in argument and not os.path.lexists(argument)
 
     def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """See `Source.find`."""
