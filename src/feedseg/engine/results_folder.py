@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -176,10 +177,16 @@ class ResultsFolder:
         named = dict(self.contents.names)
         owned = {path for path, _ in self.contents.outputs()}
 
+        @cache
+        def theirs(folder: Path) -> list[str]:
+            if not folder.is_dir():
+                return []
+            names = (path for path in folder.iterdir() if path.name.lower().endswith(endings))
+            return [path.name for path in names if _below(path, self.folder) not in owned]
+
         def foreign(stem: Path, image: Found) -> bool:
-            files = [stem.with_name(stem.name + ending) for ending in endings]
-            theirs = [file for file in files if os.path.lexists(file) and _below(file, self.folder) not in owned]
-            return bool(theirs) and not is_of(stem.with_name(stem.name + RECORD_WRITER.suffix), image.name)
+            taken = any(name.startswith(f"{stem.name}.") for name in theirs(stem.parent))
+            return taken and not is_of(stem.with_name(stem.name + RECORD_WRITER.suffix), image.name)
 
         self.jobs = distinct_stems(
             images, self.folder, endings, named, lambda image: identity(image, self.folder), foreign
