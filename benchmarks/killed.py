@@ -90,7 +90,9 @@ def killed_run(folder: Path, kills: int, shards: int, seed: int) -> Found:
         found.lines.append(journal.read_bytes().count(b'"image"') if journal.exists() else 0)
         found.unfinished += len({name.split(".")[0] for name in files(out)} - {""}) - found.lines[-1]
     ended = subprocess.run(command("killed", shards), cwd=folder, capture_output=True, text=True, check=True)
-    found.again = next(line for line in ended.stdout.splitlines() if line.startswith("done")).split("→")[1].strip()
+    found.again = (
+        next(line for line in ended.stdout.splitlines() if line.startswith("done")).split("→ killed in")[1].strip()
+    )
     ours, theirs = files(out), files(folder / "undisturbed")
     found.different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     found.left = temporaries(out)
@@ -123,7 +125,7 @@ def main() -> int:
     print(f"{options.images} images, {found.kills} of {options.kills} starts killed, seed {options.seed}")
     print(f"results after the kills: {', '.join(map(str, found.lines))}")
     print(f"left by the kills: {found.temporaries} temporary files, {found.unfinished} images without a line")
-    print(f"the last run: {found.again}")
+    print(f"the last run took {found.again}")
     print(f"files compared: {compared}; different: {len(found.different)}; temporary files left: {len(found.left)}")
     print(f"seconds: {undisturbed:.0f} undisturbed, {total:.0f} in all")
     for name in found.different[:10]:
