@@ -90,9 +90,8 @@ def killed_run(folder: Path, kills: int, shards: int, seed: int) -> Found:
         found.lines.append(journal.read_bytes().count(b'"image"') if journal.exists() else 0)
         found.unfinished += len({name.split(".")[0] for name in files(out)} - {""}) - found.lines[-1]
     ended = subprocess.run(command("killed", shards), cwd=folder, capture_output=True, text=True, check=True)
-    found.again = (
-        next(line for line in ended.stdout.splitlines() if line.startswith("done")).split("→ killed in")[1].strip()
-    )
+    summary = next(line for line in ended.stdout.splitlines() if line.startswith("done"))
+    found.again = summary.split("→ killed in")[1].strip()
     ours, theirs = files(out), files(folder / "undisturbed")
     found.different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     found.left = temporaries(out)

@@ -89,7 +89,9 @@ class Finishing(Generic[Item, Result]):
 
     def __init__(self, executor: Local[Item, Result]) -> None:
         self._task = executor.task
-        self._pool = ThreadPoolExecutor(executor.threads, thread_name_prefix="finish") if executor.threads else None
+        idle = type(executor.task).finish is Task.finish  # then what is processed is handed out at once
+        threads = 0 if idle else executor.threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="finish") if threads else None
         self._outcomes: deque[Outcome[Item, Result] | Future[Outcome[Item, Result]]] = deque()
 
     def __enter__(self) -> Finishing[Item, Result]:
