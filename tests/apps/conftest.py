@@ -77,10 +77,14 @@ def draw() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def files() -> Callable[[Path | str], list[str]]:
-    """`files(folder)`: every file below it, by its path in it."""
+    """`files(folder)`: every file below it by its path in it, but for what runs note for themselves."""
 
     def below(folder: Path | str) -> list[str]:
-        return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+        return sorted(
+            str(path.relative_to(folder))
+            for path in Path(folder).rglob("*")
+            if path.is_file() and ".feedseg" not in path.parts
+        )
 
     return below
 

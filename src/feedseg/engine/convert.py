@@ -38,11 +38,11 @@ class ConvertFiles(Task[Path, Path | None]):
         target = self.out / item.relative_to(self.folder)
         stem = item.name.removesuffix(RECORD.suffix)
         if not (target.exists() and target.samefile(item)):
-            files = self.output.save(processed, target.parent, stem)
+            files = self.output.save(processed, target.parent, stem, only_own=True)
             return None if files is None else files.by_format[RECORD.name]
         if not self.output.keeps(self.output.clean(processed)):
             return None
         others = tuple(writer for writer in self.output.writers if writer not in (LABELS, RECORD))
         if others:
-            replace(self.output, writers=others).save(processed, target.parent, stem)
+            replace(self.output, writers=others).save(processed, target.parent, stem, only_own=True)
         return item

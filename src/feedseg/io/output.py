@@ -81,17 +81,16 @@ class Output:
         """The formats that saved results do not have all for."""
         return [writer.name for writer in self.writers if writer.needs & {"confidence", "scores"}]
 
-    def check(self, names: Sequence[str], folder: Path) -> None:
-        """What can be known before a run that gives results with these classes.
-
-        Raises:
-            FeedsegError: a class is none of the names; a file of somebody else's is where an export would go.
-        """
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Raises FeedsegError where a class of `only_with` or `only_without` is none of the names."""
         for name in (*self.only_with, *self.only_without):
             if name not in names:
                 near = get_close_matches(name, names)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names[:10])}"
                 raise FeedsegError(f"--only-with and --only-without are classes of the words, not {name!r}: {hint}")
+
+    def check_places(self, folder: Path) -> None:
+        """Raises FeedsegError where a file of somebody else's is in an export's place."""
         for export in self.exports:
             export.check_place(folder)
 
@@ -109,14 +108,16 @@ class Output:
         found = {name for name, pixels in result.pixels.items() if pixels}
         return not found.intersection(self.only_without) and (not self.only_with or bool(found & {*self.only_with}))
 
-    def save(self, result: Segmentation | SavedResult, folder: Path, stem: str) -> SavedFiles | None:
-        """Write a result's files; None where the result is not wanted.
+    def save(
+        self, result: Segmentation | SavedResult, folder: Path, stem: str, *, only_own: bool = False
+    ) -> SavedFiles | None:
+        """Write a result's files; None where the result is not wanted. `only_own`: see `feedseg.io.writers.save.save`.
 
         Raises:
             FeedsegError: a file cannot be written, would replace the source, or is there and not ours.
         """
         result = self.clean(result)
-        return save(result, folder, stem, self.writers, only_own=True) if self.keeps(result) else None
+        return save(result, folder, stem, self.writers, only_own=only_own) if self.keeps(result) else None
 
     def export(self, folder: Path, records: Iterable[Path]) -> Mapping[str, Path]:
         """Write what is one file for a whole run, from the JSON files of its results; by the format's name.

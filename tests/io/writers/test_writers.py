@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from feedseg.io.sources.folders import SUFFIXES
+from feedseg.io.decoders import BY_SUFFIX
 from feedseg.io.writers import WRITERS, suffixes
 from feedseg.segmentation import Segmentation
 
@@ -25,7 +25,7 @@ def test_a_writer_says_what_it_is_and_encodes_the_same_to_the_same(
     assert writer.name == name
     assert writer.description
     assert writer.suffix.startswith(".")
-    assert writer.suffix not in SUFFIXES, "results would be all images of a folder"
+    assert writer.suffix not in BY_SUFFIX, "results would be all images of a folder"
     assert writer.needs <= {"image", "confidence", "scores"}
     result = segmented(scores=np.ones((4, 1, 2)) / 4)
     files = writer.files(result)

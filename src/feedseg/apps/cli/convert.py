@@ -69,7 +69,8 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
     from feedseg.io.results import known_classes
     from feedseg.io.writers.json import WRITER as RECORD
 
-    output.check(known_classes(records), out)
+    output.check_classes(known_classes(records))
+    output.check_places(out)
     failures: list[str] = []
     kept: list[Path] = []
     with progress(visible=True) as bar:
