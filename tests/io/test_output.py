@@ -156,15 +156,15 @@ def test_which_results_are_kept(tmp_path: Path, options: dict, kept: bool) -> No
 
 
 def test_unknown_classes_are_said_before_the_run(tmp_path: Path) -> None:
-    Output.of(only_with=["cat"], only_without=["dog"]).check(NAMES, tmp_path)
+    Output.of(only_with=["cat"], only_without=["dog"]).check_classes(NAMES)
     with pytest.raises(FeedsegError, match="not 'cats': did you mean cat"):
-        Output.of(only_without=["cats"]).check(NAMES, tmp_path)
+        Output.of(only_without=["cats"]).check_classes(NAMES)
 
 
 def test_somebody_elses_export_is_said_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("a,b\n")
     with pytest.raises(FeedsegError, match=r"results\.csv is there and was not written by feedseg"):
-        Output.of(["csv"]).check(NAMES, tmp_path)
+        Output.of(["csv"]).check_places(tmp_path)
 
 
 def test_exports_of_a_run_without_results_are_none(tmp_path: Path) -> None:
