@@ -1,0 +1,94 @@
+"""An image in tiles, none of which reaches across a working pixel: bilinear resizing is one bilinear function on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from feedseg.decode.chebyshev import evaluation
+from feedseg.decode.logits import RowPair, widened
+
+TILE = 16  # pixels of a tile's side, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Pixels along one side of the image in T tiles, each between two neighbouring working pixels."""
+
+    lower: Tensor  # (T,), the working pixels at both sides
+    upper: Tensor
+    first: Tensor  # (T,), the upper one's weight at the tile's first and last pixel
+    last: Tensor
+    tile: Tensor  # (P,), the tile of every pixel
+    inside: Tensor  # (P,), where it lies between the tile's first and last: -1 to 1
+    pixels: Tensor  # (T, m), every tile's pixels, the last one repeated where there are fewer than m
+    _evaluations: dict[int, Tensor]
+
+    def evaluations(self, count: int) -> Tensor:
+        """What turns values at n Chebyshev nodes of a tile into those of its pixels: (T, m, n)."""
+        if count not in self._evaluations:
+            self._evaluations[count] = evaluation(self.inside, count)[self.pixels]
+        return self._evaluations[count]
+
+    @cached_property
+    def parts(self) -> Tensor:
+        """How near every tile's pixels are to its last one, 0 to 1: (T, m)."""
+        return (self.inside[self.pixels] + 1) / 2
+
+
+def tile_axis(lower: Tensor, weight: Tensor, sources: int) -> Axis:
+    """The axis of pixels at `lower + weight`, (P,) each, between so many working pixels."""
+    _, sizes = torch.unique_consecutive(lower, return_counts=True)
+    lengths = [length for size in sizes.tolist() for length in parted(size)]
+    counts = torch.tensor(lengths, device=lower.device)
+    ends = counts.cumsum(0)
+    starts = ends - counts
+    tile = torch.repeat_interleave(counts)
+    first, last = weight[starts], weight[ends - 1]
+    steps = torch.arange(max(lengths), device=lower.device)
+    pixels = torch.minimum(starts[:, None] + steps, ends[:, None] - 1)
+    below = lower[starts]
+    above = (below + 1).clamp(max=sources - 1)
+    return Axis(below, above, first, last, tile, between(weight, first[tile], last[tile]), pixels, {})
+
+
+def parted(size: int) -> list[int]:
+    """As few nearly equal parts, none larger than `TILE`."""
+    parts = ceil(size / TILE)
+    return [size * (part + 1) // parts - size * part // parts for part in range(parts)]
+
+
+def between(weight: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Where weights lie between others: -1 to 1."""
+    half = ((last - first) / 2).clamp(min=1e-9)
+    return ((weight - first) / half - 1).clamp(-1, 1)
+
+
+def column_positions(sources: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Between which working pixels torch puts the columns of a resized row: the left one's index, the right one's weight.
+
+    Torch rounds positions to fp32, and every kernel does so in its way. So it is asked, by resizing rows of ones and
+    zeros: a one at every third pixel, for each of the three.
+    """
+    marks = torch.arange(sources, device=device) % 3 == torch.arange(3, device=device)[:, None]
+    weights = widened(marks.float()[:, None], width)[:, 0]
+    exact = (torch.arange(width, device=device, dtype=torch.float64) + 0.5) * sources / width - 0.5
+    near = exact.floor().long().clamp(0, sources - 1)
+    unused = weights.argmin(dim=0)  # the third that neither neighbour is of; that of the left one comes next
+    left = (near + (unused + 2 - near) % 3 - 1).clamp(0, sources - 1)
+    return left, weights.gather(0, ((left + 1) % 3)[None])[0]
+
+
+def row_bands(pairs: list[RowPair]) -> list[slice]:
+    """Rows in bands that are one tile high."""
+    bands, start = [], 0
+    for row in range(1, len(pairs) + 1):
+        if row == len(pairs) or pairs[row].upper != pairs[start].upper:
+            for length in parted(row - start):
+                bands.append(slice(start, start + length))
+                start += length
+    return bands
