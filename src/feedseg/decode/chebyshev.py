@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 4e-7  # what the bound has to be below
+NEGLIGIBLE = 1e-7  # a sum that may be left out
 NODES = (1, 2, 3, 4, 5, 6, 8, 10, 12)  # along each direction
 POWERS = (0, 4, 8, 12)  # of |δ|, whose moments are computed; others lie between, since a moment's log is convex
 _LIMITS = tuple((n, log(TOLERANCE * 2.0 ** (2 * n - 1) * factorial(n))) for n in NODES)
@@ -23,7 +24,9 @@ _LEAST = 1e-30  # a moment that is nothing
 
 
 def node_counts(moments: list[Tensor]) -> Tensor:
-    """The smallest number of nodes for which the bound is below `TOLERANCE`, (T,) int64; 0 where even `NODES` are too few.
+    """The smallest number of nodes for which the bound is below `TOLERANCE`, (T,) int64.
+
+    It is 0 where more than `NODES` are needed, and -1 where the sum itself is negligible.
 
     Args:
         moments: Σ exp(max d) |δ|ⁿ for the n of `POWERS`, (T,) each.
@@ -34,7 +37,7 @@ def node_counts(moments: list[Tensor]) -> Tensor:
         below, part = divmod(n, 4)
         bound = torch.lerp(logs[below], logs[below + 1], part / 4) if part else logs[below]
         count.masked_fill_(bound <= limit, n)
-    return count
+    return count.masked_fill_(moments[0] <= NEGLIGIBLE, -1)
 
 
 @lru_cache(maxsize=64)

@@ -20,17 +20,18 @@ the working size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
 
-from feedseg.decode.chebyshev import POWERS, corner_weights, evaluation, node_counts
+from feedseg.decode.chebyshev import NEGLIGIBLE, POWERS, corner_weights, node_counts
 from feedseg.decode.logits import RowPair, StitchedLogits, widened
-from feedseg.decode.tiles import between, column_positions, row_bands, tile_axis
+from feedseg.decode.tiles import column_positions, row_positions, tile_axis
 from feedseg.errors import FeedsegError
 
-NEGLIGIBLE = 1e-7  # of the sum: what is left out
-STEPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1 << 16)  # words resized together
+
+STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # words resized together
 CHUNK = 1 << 18  # elements computed together, which fit a core's cache
 NOTHING = -1e4  # a logit whose exponential is 0
 NOT_FINITE = "the model or the proxy gave numbers that are not finite; try --dtype fp32 (dtype='fp32')"
@@ -58,9 +59,13 @@ class TiledBest:
         levels = [[group[level] for group in ordered if len(group) > level] for level in range(len(ordered[0]))]
         self._levels = [len(level) for level in levels]
         self._words = torch.tensor([word for level in levels for word in level], device=device)
-        self._group_of = torch.empty_like(self._words)  # of a word, by its index among all
-        self._group_of[self._words] = torch.cat([torch.arange(size, device=device) for size in self._levels])
+        self._steps = torch.tensor(STEPS, device=device)
+        self._group = torch.cat([torch.arange(size, device=device) for size in self._levels])  # of every one of these
+        self._group_of = torch.empty_like(self._words)  # the same by the word
+        self._group_of[self._words] = self._group
         self._class_of = torch.tensor(class_of, device=device)
+        self._rows = tile_axis(*row_positions(logits.pairs, device), logits.working[0])
+        self._working_rows: dict[int, tuple[Tensor, float]] = {}
         self._columns = tile_axis(*column_positions(logits.working[1], logits.shape[2], device), logits.working[1])
 
     def bands(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -69,49 +74,63 @@ class TiledBest:
         Raises:
             FeedsegError: a logit is no number.
         """
-        for rows in row_bands(self._logits.pairs):
-            yield rows, *self._best(self._logits.pairs[rows])
+        for band, rows in enumerate(self._rows.slices()):
+            yield rows, *self._best(band, self._logits.pairs[rows])
 
-    def _best(self, pairs: Sequence[RowPair]) -> tuple[Tensor, Tensor]:
-        corners = self._corner_logits(pairs)
-        largest = corners.abs().amax()
-        if not largest.isfinite():
-            raise FeedsegError(NOT_FINITE)
-        margin = 16 * torch.finfo(corners.dtype).eps * largest  # of rounding
-        reference = corners.sum(dim=0).argmax(dim=-1)
-        corners -= corners.gather(2, reference.expand(4, -1)[..., None])
+    def _best(self, band: int, pairs: Sequence[RowPair]) -> tuple[Tensor, Tensor]:
+        corners, margin = self._corner_logits(pairs)
+        reference = corners.sum(dim=0).max(dim=-1).indices
+        corners.sub_(corners.gather(2, reference.expand(4, -1)[..., None]))
         of_groups, gap = self._of_groups(corners)
         upper = of_groups.amax(dim=0)
-        resized = upper >= -margin  # (T, K)
-        weight = upper.exp_()
+        # Where the reference is alone this is 2 margins, and above 3 elsewhere.
+        several = (upper + 2 * margin).clamp_(min=0).sum(dim=-1) > 2.5 * margin
+        weight = upper.exp()
         if gap is not None:
             uneven = (weight[:, : gap.shape[1]] * gap > NEGLIGIBLE / weight.shape[1]) & (gap > margin)
-            resized[:, : gap.shape[1]] |= uneven
-        weight.masked_fill_(resized, 0)
-        sums = self._sums(of_groups, resized, weight, pairs)
-        label = self._class_of[self._words[reference]][self._columns.tile]
-        label = label[:, None].repeat(1, len(pairs))
+            several |= uneven.any(dim=-1)
+        tiles = several.nonzero()[:, 0]
+        resized = upper[tiles] >= -margin
+        if gap is not None:
+            resized[:, : gap.shape[1]] |= uneven[tiles]
+        # What is resized, the reference too, is no part of G.
+        alone = self._group[reference][:, None]
+        of_groups.scatter_(2, alone.expand(4, -1, -1), NOTHING)
+        weight.scatter_(1, alone, 0)
+        of_groups.index_copy_(1, tiles, of_groups.index_select(1, tiles).masked_fill_(resized, NOTHING))
+        weight.index_copy_(0, tiles, weight.index_select(0, tiles).masked_fill_(resized, 0))
+        sums = self._sums(band, of_groups, weight, len(pairs))
+        word = self._words[reference]
+        label = self._class_of[word].index_select(0, self._columns.tile)[:, None].repeat(1, len(pairs))
         probability = (1 + sums).reciprocal_()
-        self._decide(pairs, resized, self._words[reference], sums, label, probability)
+        if len(tiles):
+            self._decide(pairs, tiles, resized, word, sums, label, probability)
         return label.T, probability.T
 
-    def _corner_logits(self, pairs: Sequence[RowPair]) -> Tensor:
-        """Scaled, at the corner pixels of every tile, top to bottom and left to right: (4, T, C)."""
+    def _corner_logits(self, pairs: Sequence[RowPair]) -> tuple[Tensor, float]:
+        """Scaled, at the corner pixels of every tile, top to bottom and left to right, (4, T, C); what rounding may do."""
         columns = self._columns
-        top, bottom = (self._working_row(source) for source in (pairs[0].upper, pairs[0].lower))
+        needed = (pairs[0].upper, pairs[0].lower)
+        known = self._working_rows
+        self._working_rows = {source: known.get(source) or self._working_row(source) for source in needed}
+        (top, one), (bottom, other) = (self._working_rows[source] for source in needed)
         corners = top.new_empty(4, len(columns.lower), len(self._words))
         for index, pair in enumerate((pairs[0], pairs[-1])):
             row = torch.lerp(top, bottom, pair.weight)
-            left, right = row[columns.lower], row[columns.upper]
+            left, right = row.index_select(0, columns.lower), row.index_select(0, columns.upper)
             torch.lerp(left, right, columns.first[:, None], out=corners[2 * index])
             torch.lerp(left, right, columns.last[:, None], out=corners[2 * index + 1])
-        return corners
+        return corners, 16 * torch.finfo(torch.float32).eps * max(one, other)
 
-    def _working_row(self, source: int) -> Tensor:
-        """Scaled, (w, C), words in the order of the corners."""
-        row = self._logits.working_row(source)[:, 0].T
+    def _working_row(self, source: int) -> tuple[Tensor, float]:
+        """Scaled, (w, C), words in the order of the corners; and the largest absolute value, or a little more."""
+        row = self._logits.working_row(source)[:, 0].contiguous().T  # first together, then turned: it lies far apart
         row = row.contiguous() if len(self._levels) == 1 else row[:, self._words]
-        return row * self._scale
+        least, most = row.mul_(self._scale).aminmax()
+        largest = max(-float(least), float(most))
+        if not isfinite(largest):
+            raise FeedsegError(NOT_FINITE)
+        return row, largest + 1e-30
 
     def _of_groups(self, corners: Tensor) -> tuple[Tensor, Tensor | None]:
         """The groups' logits at the corners, (4, T, K), and by how much they may be too high between them, (T, K').
@@ -132,83 +151,76 @@ class TiledBest:
             torch.minimum(part, (best[..., : level.shape[2]] - level).amax(dim=0), out=part)
         return best, gap
 
-    def _sums(self, corners: Tensor, resized: Tensor, weight: Tensor, pairs: Sequence[RowPair]) -> Tensor:
-        """G at every pixel, (W, rows). `weight` (T, K) is the largest exponential of those that are not resized."""
+    def _sums(self, band: int, corners: Tensor, weight: Tensor, rows: int) -> Tensor:
+        """G at every pixel, (W, rows), of `corners` (4, T, K); `weight` (T, K) is the largest exponential at them."""
         columns = self._columns
-        a, b, c, d = corners
-        square, other = (b - a).square_(), torch.empty_like(weight)
-        for one, two in ((c, d), (a, c), (b, d)):
-            torch.maximum(square, torch.sub(two, one, out=other).square_(), out=square)
-        fourth = square.square_()
-        moments = [weight.sum(dim=-1)]
-        for _ in POWERS[1:]:
-            moments.append(weight.mul_(fourth).sum(dim=-1))
-        counts = node_counts(moments)
-        counts.masked_fill_(moments[0] <= NEGLIGIBLE, -1)
-        rows = torch.tensor([pair.weight for pair in pairs], dtype=torch.float64, device=corners.device)
-        inside = between(rows, rows[0], rows[-1])
-        sums = corners.new_zeros(len(columns.tile), len(pairs))
+        counts = node_counts(self._moments(corners, weight))
+        sums = corners.new_zeros(len(columns.tile), rows)
         for count in counts.unique().tolist():
             if count < 0:
                 continue
             tiles = (counts == count).nonzero()[:, 0]
-            points = count * count or columns.pixels.shape[1] * len(pairs)
+            points = count * count or columns.pixels.shape[1] * rows
             for some in tiles.split(max(1, CHUNK // (points * corners.shape[2]))):
-                values = corners[:, some].masked_fill_(resized[some], NOTHING)
-                found = self._interpolated(values, some, inside, count) if count else self._direct(values, some, inside)
-                sums[columns.pixels[some].flatten()] = found.flatten(0, 1)
+                compute = self._interpolated if count else self._direct
+                found = compute(band, corners.index_select(1, some), some, count)[..., :rows]
+                sums.index_copy_(0, columns.pixels[some].flatten(), found.flatten(0, 1))
         return sums
 
-    def _interpolated(self, corners: Tensor, tiles: Tensor, inside: Tensor, count: int) -> Tensor:
+    def _moments(self, corners: Tensor, weight: Tensor) -> list[Tensor]:
+        """Σ weight · |δ|ⁿ over the groups, δ being how much they change along a side: see `node_counts`."""
+        square = corners.amax(dim=0).sub_(corners.amin(dim=0)).square_()
+        fourth = square.square_()
+        moments = [weight.sum(dim=-1)]
+        for _ in POWERS[1:]:
+            moments.append(weight.mul_(fourth).sum(dim=-1))
+        return moments
+
+    def _interpolated(self, band: int, corners: Tensor, tiles: Tensor, count: int) -> Tensor:
         """Sums of exponentials for some tiles, (T, m, rows), from n × n nodes."""
         exponentials = (corner_weights(count, corners.device) @ corners.flatten(1)).exp_()
         nodes = exponentials.unflatten(1, (len(tiles), -1)).sum(dim=-1)  # (n², T)
-        lines = (evaluation(inside, count) @ nodes.view(count, -1)).view(-1, count, len(tiles))
+        down = self._rows.evaluations(count)[band]
+        lines = (down @ nodes.view(count, -1)).view(-1, count, len(tiles))
         return self._columns.evaluations(count)[tiles] @ lines.permute(2, 1, 0).contiguous()
 
-    def _direct(self, corners: Tensor, tiles: Tensor, inside: Tensor) -> Tensor:
-        """The same, (T, m, rows), at every pixel."""
-        across, down = self._columns.parts[tiles, :, None], ((inside + 1) / 2).float()[:, None]
-        a, b, c, d = corners[:, :, None]
-        top, bottom = torch.lerp(a, b, across), torch.lerp(c, d, across)  # (T, m, K)
+    def _direct(self, band: int, corners: Tensor, tiles: Tensor, _: int) -> Tensor:
+        """The same at every pixel."""
+        across, down = self._columns.parts[tiles, :, None], self._rows.parts[band, :, None]
+        a, b, c, d = corners
+        top, bottom = (torch.lerp(x[:, None], y[:, None], across) for x, y in ((a, b), (c, d)))  # (T, m, K)
         return torch.lerp(top[:, :, None], bottom[:, :, None], down).exp_().sum(dim=-1)
 
     def _decide(
         self,
         pairs: Sequence[RowPair],
+        tiles: Tensor,
         resized: Tensor,
         reference: Tensor,
         sums: Tensor,
         label: Tensor,
         probability: Tensor,
     ) -> None:
-        """Write class and probability, (W, rows), where several words have to be resized."""
+        """Write class and probability, (W, rows), of tiles where several groups are `resized`, (tiles, K)."""
         tile, word = self._listed(resized)
-        sizes = tile.bincount(minlength=len(resized))
-        starts = sizes.cumsum(0) - sizes
-        several = sizes[tile] > 1
-        if not several.any():
-            return
-        used, index = word[several].unique(return_inverse=True)
-        position = (torch.arange(len(tile), device=tile.device) - starts[tile])[several]
-        listed = torch.full((int(sizes.max()), len(sizes)), -1, device=tile.device)
-        listed[position, tile[several]] = index
+        sizes = tile.bincount(minlength=len(tiles))
+        position = torch.arange(len(tile), device=tile.device) - (sizes.cumsum(0) - sizes)[tile]
+        used, index = word.unique(return_inverse=True)
+        listed = torch.full((int(sizes.max()), len(tiles)), -1, device=tile.device)
+        listed[position, tile] = index
         upper, lower = (self._wide(source, used) for source in (pairs[0].upper, pairs[0].lower))
-        least = 1
-        for most in STEPS:
-            tiles = ((sizes > least) & (sizes <= most)).nonzero()[:, 0]
-            least = most
-            if not len(tiles):
-                continue
-            size = int(sizes[tiles].max())
-            width = self._columns.pixels.shape[1]
-            for some in tiles.split(max(1, CHUNK // (size * width * len(pairs)))):
-                columns = self._columns.pixels[some].flatten()
+        steps = torch.bucketize(sizes, self._steps)
+        width = self._columns.pixels.shape[1]
+        for step in steps.unique().tolist():
+            members = (steps == step).nonzero()[:, 0]
+            size = int(sizes[members].max())
+            for some in members.split(max(1, CHUNK // (size * width * len(pairs)))):
+                columns = self._columns.pixels[tiles[some]].flatten()
                 which = listed[:size, some].repeat_interleave(width, dim=1)
                 none = which < 0
                 ends = [rows[which, columns].masked_fill_(none, NOTHING) for rows in (upper, lower)]
                 words = used[which].masked_fill_(none, -1)
-                first = reference[some].repeat_interleave(width)
+                first = reference[tiles[some]].repeat_interleave(width)
                 best, found = self._pixels(pairs, ends, words, first, sums[columns].T)
                 label[columns] = self._class_of[best].T
                 probability[columns] = found.T

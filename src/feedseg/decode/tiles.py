@@ -34,6 +34,11 @@ class Axis:
             self._evaluations[count] = evaluation(self.inside, count)[self.pixels]
         return self._evaluations[count]
 
+    def slices(self) -> list[slice]:
+        """Every tile's pixels."""
+        first, last = self.pixels.aminmax(dim=1)
+        return [slice(start, end + 1) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
+
     @cached_property
     def parts(self) -> Tensor:
         """How near every tile's pixels are to its last one, 0 to 1: (T, m)."""
@@ -51,21 +56,17 @@ def tile_axis(lower: Tensor, weight: Tensor, sources: int) -> Axis:
     first, last = weight[starts], weight[ends - 1]
     steps = torch.arange(max(lengths), device=lower.device)
     pixels = torch.minimum(starts[:, None] + steps, ends[:, None] - 1)
+    half = ((last - first) / 2).clamp(min=1e-9)
+    inside = ((weight - first[tile]) / half[tile] - 1).clamp(-1, 1)
     below = lower[starts]
     above = (below + 1).clamp(max=sources - 1)
-    return Axis(below, above, first, last, tile, between(weight, first[tile], last[tile]), pixels, {})
+    return Axis(below, above, first, last, tile, inside, pixels, {})
 
 
 def parted(size: int) -> list[int]:
     """As few nearly equal parts, none larger than `TILE`."""
     parts = ceil(size / TILE)
     return [size * (part + 1) // parts - size * part // parts for part in range(parts)]
-
-
-def between(weight: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Where weights lie between others: -1 to 1."""
-    half = ((last - first) / 2).clamp(min=1e-9)
-    return ((weight - first) / half - 1).clamp(-1, 1)
 
 
 def column_positions(sources: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -83,12 +84,7 @@ def column_positions(sources: int, width: int, device: torch.device) -> tuple[Te
     return left, weights.gather(0, ((left + 1) % 3)[None])[0]
 
 
-def row_bands(pairs: list[RowPair]) -> list[slice]:
-    """Rows in bands that are one tile high."""
-    bands, start = [], 0
-    for row in range(1, len(pairs) + 1):
-        if row == len(pairs) or pairs[row].upper != pairs[start].upper:
-            for length in parted(row - start):
-                bands.append(slice(start, start + length))
-                start += length
-    return bands
+def row_positions(pairs: list[RowPair], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The same for rows, whose positions `StitchedLogits` chooses."""
+    upper = torch.tensor([pair.upper for pair in pairs], device=device)
+    return upper, torch.tensor([pair.weight for pair in pairs], dtype=torch.float32, device=device)
