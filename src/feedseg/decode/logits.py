@@ -11,7 +11,7 @@ from math import floor
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool1d, interpolate
 
 from feedseg.settings import Sides
 from feedseg.vision.windows import Placement
@@ -63,6 +63,7 @@ class StitchedLogits:
         """
         self._logits = logits
         self._placements = placements
+        # The size that is resized to the image's: that of the windows' mean, or of the grid of a whole image.
         self.working: Sides = (logits.shape[-2], logits.shape[-1]) if placements is None else working
         self.shape = (logits.shape[1], *size)
         self.device = logits.device
@@ -94,8 +95,25 @@ class StitchedLogits:
         """The whole mean before it is resized to the image: (C, height, width), or on the grid of a whole image."""
         return self._mean(0, self.working[0])
 
+    def at_patches(self) -> Tensor:
+        """The mean at the resolution of the patches: (C, h, w), the grid of a whole image as it is.
+
+        Of windows, whose grids lie in between each other, the mean over squares of a patch's size.
+        """
+        if self._placements is None:
+            return self._logits[0]
+        height, width = self.working
+        sides, (rows, columns) = self._placements[0].sides, self._logits.shape[-2:]
+        grid = max(1, round(height * rows / sides[0])), max(1, round(width * columns / sides[1]))
+        patches = torch.empty(self.shape[0], *grid, device=self.device)
+        for row in range(grid[0]):
+            start, stop = row * height // grid[0], -(-(row + 1) * height // grid[0])
+            strip = self._mean(start, stop).mean(dim=1)
+            patches[:, row] = adaptive_avg_pool1d(strip, grid[1])
+        return patches
+
     def working_row(self, row: int) -> Tensor:
-        """A row of the mean, (C, 1, width)."""
+        """A row of the mean before it is resized, (C, 1, width)."""
         if not 0 <= row - self._block_start < self._block.shape[1]:
             height, width = self.working
             most = max(1, BLOCK_ELEMENTS // (self.shape[0] * width))

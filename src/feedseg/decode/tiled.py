@@ -4,9 +4,9 @@ The image is cut into tiles on which every word's logit is a bilinear function, 
 pixels are scored by all words. d is a word's logit less that of the tile's *reference*, the word that is best at its
 centre.
 
-- A word with d < 0 at all four corners is worse than the reference everywhere between them. What is left can win: mostly
-  the reference alone. Only these are resized to the tile's pixels, in the arithmetic of `StitchedLogits`, so that
-  labels are the same to the last bit.
+- A word with d < 0 at all four corners is worse than the reference everywhere between them. What is left can win:
+  mostly the reference alone. Only these are resized to the tile's pixels, in the arithmetic of `StitchedLogits`, so
+  that labels are the same to the last bit.
 - The probability needs the sum of exp(d) over all others too, G. Every term is below 1, and `chebyshev` says from how
   few pixels of the tile G is known within 1e-6 everywhere on it. The probability, 1 / (… + G), is wrong by less.
 
@@ -30,9 +30,8 @@ from feedseg.decode.logits import RowPair, StitchedLogits, widened
 from feedseg.decode.tiles import column_positions, row_positions, tile_axis
 from feedseg.errors import FeedsegError
 
-
 STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # words resized together
-CHUNK = 1 << 18  # elements computed together, which fit a core's cache
+CHUNK = 1 << 19  # elements computed together, which fit a core's cache
 NOTHING = -1e4  # a logit whose exponential is 0
 NOT_FINITE = "the model or the proxy gave numbers that are not finite; try --dtype fp32 (dtype='fp32')"
 
@@ -108,7 +107,7 @@ class TiledBest:
         return label.T, probability.T
 
     def _corner_logits(self, pairs: Sequence[RowPair]) -> tuple[Tensor, float]:
-        """Scaled, at the corner pixels of every tile, top to bottom and left to right, (4, T, C); what rounding may do."""
+        """Scaled logits at the tiles' corner pixels, (4, T, C), row by row; and what rounding may do."""
         columns = self._columns
         needed = (pairs[0].upper, pairs[0].lower)
         known = self._working_rows
@@ -126,7 +125,8 @@ class TiledBest:
         """Scaled, (w, C), words in the order of the corners; and the largest absolute value, or a little more."""
         row = self._logits.working_row(source)[:, 0].contiguous().T  # first together, then turned: it lies far apart
         row = row.contiguous() if len(self._levels) == 1 else row[:, self._words]
-        least, most = row.mul_(self._scale).aminmax()
+        row = row * self._scale
+        least, most = row.aminmax()
         largest = max(-float(least), float(most))
         if not isfinite(largest):
             raise FeedsegError(NOT_FINITE)

@@ -1,4 +1,4 @@
-"""An image in tiles, none of which reaches across a working pixel: bilinear resizing is one bilinear function on each."""
+"""An image in tiles, none of which reaches across a working pixel: resizing is one bilinear function on each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def parted(size: int) -> list[int]:
 
 
 def column_positions(sources: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Between which working pixels torch puts the columns of a resized row: the left one's index, the right one's weight.
+    """Between which working pixels torch puts a resized row's columns: the left one's index, the right one's weight.
 
     Torch rounds positions to fp32, and every kernel does so in its way. So it is asked, by resizing rows of ones and
     zeros: a one at every third pixel, for each of the three.

@@ -33,7 +33,6 @@ class TextEncoder(ABC):
 
     revision: str  # which weights these are
     max_length: int | None = None  # tokens of a prompt; None where there is no bound
-    lower_case: bool = False  # whether words are lowered before they are looked up
 
     @abstractmethod
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
