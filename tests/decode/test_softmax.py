@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedseg import Segmenter, Settings
+from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.decode.logits import StitchedLogits
 from feedseg.decode.scores import ClassScores
 
@@ -50,3 +50,15 @@ def test_scores_are_probabilities_of_the_patches():
 def test_settings_say_what_they_are(options):
     with pytest.raises(ValueError, match="not"):
         Settings(**options)
+
+
+def test_a_synonym_does_not_move_a_photograph_to_the_background(shared):
+    photographs = sorted((shared / "realbench/VOC2012").rglob("*.jpg"))
+    if not photographs:
+        pytest.skip("no photographs")
+    segmenter = Segmenter.load("photo")
+    plain, synonym = (
+        segmenter(photographs[0], Vocabulary([words, "person"], threshold=0.5)).area_fractions["background"]
+        for words in ("aeroplane", "aeroplane; airplane")
+    )
+    assert plain == synonym == 0
