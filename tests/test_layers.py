@@ -21,6 +21,7 @@ LAYERS = (
     ("decode", "labelmap"),
     ("segmentation",),
     ("arguments",),
+    ("decoding",),
     ("segmenter",),
     ("loading",),
     ("engine",),

@@ -62,7 +62,10 @@ class SegmentFiles(Task[Job, Segmented]):
                 digests.append(digest)
                 yield image
 
-        for result in self.segmenter.segment_many(images(), self.vocabulary, refiners=self.refiners):
+        results = self.segmenter.segment_many(
+            images(), self.vocabulary, refiners=self.refiners, scores=self.output.needs_scores
+        )
+        for result in results:
             yield result, digests.popleft()
 
     def finish(self, item: Job, processed: tuple[Segmentation, str]) -> Segmented:

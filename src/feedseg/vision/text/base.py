@@ -47,7 +47,6 @@ class TextEncoder(ABC):
 
     revision: str  # which weights these are
     max_length: int | None = None  # tokens of a prompt; None where there is no bound
-    lower_case: bool = False  # whether words are lowered before they are looked up
     takes_any_word: bool = True  # whether words need not be known
 
     @abstractmethod
