@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.decode.logits import StitchedLogits
 from feedseg.decode.scores import ClassScores
+from feedseg.settings import Softmax
 
 
-def scored(logits: torch.Tensor, class_of: tuple[int, ...], softmax="classes"):
+def scored(logits: torch.Tensor, class_of: tuple[int, ...], softmax: Softmax = "classes"):
     scores = ClassScores(StitchedLogits.of_grid(logits, (23, 17)), class_of, max(class_of) + 1, 40.0, softmax)
     return *scores.best(slice(0, 23)), scores.rows(slice(0, 23))
 

@@ -20,7 +20,7 @@ def both(make, class_of, groups, scale, softmax):
     """Labels and probabilities by tiles, those of strips, and those in fp64 from the strips' logits."""
     logits = make()
     bands = list(TiledBest(logits, class_of, groups, scale).bands())
-    label, probability = (torch.cat([band[part] for band in bands]) for part in (1, 2))
+    label, probability = torch.cat([band[1] for band in bands]), torch.cat([band[2] for band in bands])
     whole = slice(0, logits.shape[1])
     assert [row for band in bands for row in range(band[0].start, band[0].stop)] == list(range(whole.stop))
     expected, direct = ClassScores(make(), class_of, max(class_of) + 1, scale, softmax).best(whole)

@@ -85,13 +85,14 @@ class TiledBest:
         # Where the reference is alone this is 2 margins, and above 3 elsewhere.
         several = (upper + 2 * margin).clamp_(min=0).sum(dim=-1) > 2.5 * margin
         weight = upper.exp()
+        uneven = None
         if gap is not None:
             uneven = (weight[:, : gap.shape[1]] * gap > NEGLIGIBLE / weight.shape[1]) & (gap > margin)
             several |= uneven.any(dim=-1)
         tiles = several.nonzero()[:, 0]
         resized = upper[tiles] >= -margin
-        if gap is not None:
-            resized[:, : gap.shape[1]] |= uneven[tiles]
+        if uneven is not None:
+            resized[:, : uneven.shape[1]] |= uneven[tiles]
         # What is resized, the reference too, is no part of G.
         alone = self._group[reference][:, None]
         of_groups.scatter_(2, alone.expand(4, -1, -1), NOTHING)
@@ -250,7 +251,7 @@ class TiledBest:
         """
         values = ends[0].new_empty(len(pairs), *words.shape)
         for row, pair in zip(values, pairs, strict=True):
-            torch.lerp(*ends, pair.weight, out=row)
+            torch.lerp(ends[0], ends[1], pair.weight, out=row)
         best, index = values.mul_(self._scale).max(dim=1)
         weights = values.sub_(best[:, None]).exp_()
         total = sums * (weights * (words == reference)).sum(dim=1)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from feedseg.io.exports import EXPORTS, base
 from feedseg.io.exports.base import NEAR
 from feedseg.io.results import Results
 
-NAMES = [name for name in EXPORTS.names() if all(base.find_spec(package) for package in EXPORTS.load(name).packages)]
+NAMES = [name for name in EXPORTS.names() if all(find_spec(package) for package in EXPORTS.load(name).packages)]
 Saved = Callable[..., list[Path]]
 
 

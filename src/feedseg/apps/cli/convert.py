@@ -44,11 +44,12 @@ def convert(
     """
     from feedseg.apps.cli.inputs import check_writable
     from feedseg.io.cleaning import Regions
+    from feedseg.io.formats import format_names
     from feedseg.io.output import Output
     from feedseg.io.results import find_results
 
     if not formats:
-        raise FeedsegError(f"say which formats: --format coco; there are {', '.join(options.format_names())}")
+        raise FeedsegError(f"say which formats: --format coco; there are {', '.join(format_names())}")
     regions = Regions(min_area, fill_holes, connected)
     output = Output.of(formats, regions=regions, only_with=only_with or (), only_without=only_without or ())
     if lacking := output.only_while_segmenting:
