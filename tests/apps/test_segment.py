@@ -180,7 +180,7 @@ def test_an_interrupt_says_how_far_it_came(
         return original(self, result, folder, stem)
 
     monkeypatch.setattr(Output, "save", save)
-    assert segment("photos", "--out", "results") == 130
+    assert segment("photos", "--out", "results", "--workers", "1") == 130
     assert files("results") == results_of("0", "1")
     out, err = capsys.readouterr()
     assert err == "feedseg: interrupted; 2 of 4 images are finished\n"

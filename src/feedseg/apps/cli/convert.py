@@ -37,6 +37,7 @@ def convert(
     connected: options.Connected = False,
     only_with: options.OnlyWith = None,
     only_without: options.OnlyWithout = None,
+    help_all: options.HelpAll = False,
 ) -> None:
     """Write saved results in other formats; no model is loaded.
 

@@ -116,19 +116,32 @@ MinArea = Annotated[
         "N|P%",
         "Smaller regions (pixels, or part of the image) take the class around them.",
         "--min-area",
+        hidden=True,
     ),
 ]
-FillHoles = Annotated[bool, flag(OUTPUT, "--fill-holes", "Holes take the class around them.")]
+FillHoles = Annotated[bool, flag(OUTPUT, "--fill-holes", "Holes take the class around them.", hidden=True)]
 Connected = Annotated[
-    bool, flag(OUTPUT, "--connected", "Each connected region is an object of its own, in formats that list objects.")
+    bool,
+    flag(
+        OUTPUT,
+        "--connected",
+        "Each connected region is an object of its own in lists of objects.",
+        hidden=True,
+    ),
 ]
 OnlyWith = Annotated[
     list[str] | None,
-    option(OUTPUT, "CLASS", "Keep only results with this class, or another so named; may be repeated.", "--only-with"),
+    option(
+        OUTPUT,
+        "CLASS",
+        "Keep only results with this class; repeated: with any.",
+        "--only-with",
+        hidden=True,
+    ),
 ]
 OnlyWithout = Annotated[
     list[str] | None,
-    option(OUTPUT, "CLASS", "Keep only results without it; may be repeated.", "--only-without"),
+    option(OUTPUT, "CLASS", "Keep only results without it; may be repeated.", "--only-without", hidden=True),
 ]
 Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype", hidden=True)]
 ClassToken = Annotated[

@@ -15,7 +15,6 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 
 EXAMPLES = """Examples:
   feedseg segment cat.jpg --labels cat
-  feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
   feedseg segment photos --labels "car, road" --background "sky, trees"
   feedseg segment 'photos/**/*.jpg' --vocabulary words.txt --model vit-l-14
   feedseg segment photos --labels "cat, dog" --format coco --connected
@@ -47,9 +46,7 @@ def segment(
         str | None,
         option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
     ] = None,
-    no_background: Annotated[
-        bool, flag(WORDS, "--no-background", "No background class: every pixel gets one of the words.")
-    ] = False,
+    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
     vocabulary: Annotated[
         Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
     ] = None,
@@ -103,7 +100,10 @@ def segment(
         option(OUTPUT, "DIR", "For the results; else feedseg-out, or -2, -3.", "--out", "-o"),
     ] = None,
     overwrite: Annotated[bool, flag(OUTPUT, "--overwrite", "Make again what is there already.")] = False,
-    formats: options.Formats = None,
+    formats: Annotated[
+        list[str] | None,
+        option(OUTPUT, "NAME", "coco, yolo or another: feedseg convert -h.", "--format", "-f"),
+    ] = None,
     min_area: options.MinArea = "0",
     fill_holes: options.FillHoles = False,
     connected: options.Connected = False,
@@ -145,15 +145,24 @@ def segment(
       b.labels.png   the class of every pixel: an indexed PNG with a palette
       b.overlay.png  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
-    or what --format says.
-    Given again, the command makes what is missing or not current.
+    or what --format says. Given again, it makes only what is not current.
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
+    from feedseg.io.cleaning import Regions
+    from feedseg.io.output import Output
+    from feedseg.vocabulary import BACKGROUND
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
     changes = options.settings_changes(short_side, window, stride)
     refiners = options.known_refiners(refiner)
+    output = Output.of(
+        formats,
+        regions=Regions(min_area, fill_holes, connected),
+        only_with=only_with or (),
+        only_without=only_without or (),
+    )
+    output.check_classes((BACKGROUND, *words.names))
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
         raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
     part = options.chosen_shard(shard, shards)
@@ -162,17 +171,10 @@ def segment(
     folder = None if out is None else check_writable(out)
 
     from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
-    from feedseg.io.cleaning import Regions
-    from feedseg.io.output import Output
 
     request = SegmentRequest(
         words=words,
-        output=Output.of(
-            formats,
-            regions=Regions(min_area, fill_holes, connected),
-            only_with=only_with or (),
-            only_without=only_without or (),
-        ),
+        output=output,
         refiners=refiners,
         model=model,
         loading={

@@ -164,7 +164,7 @@ def classified(path: Path, inside: PurePath, home: str, search: Search) -> Findi
     suffix = PurePath(lowered).suffix
     if lowered.startswith("."):
         return Skipped(path, "hidden")
-    if lowered.endswith(search.endings) or path.name in search.results(path.parent):
+    if (suffix in BY_SUFFIX and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
         return Skipped(path, "of earlier results")
     if suffix not in BY_SUFFIX:
         return Skipped(path, suffix or "without suffix")
