@@ -13,10 +13,8 @@ import numpy as np
 
 from feedseg.errors import FeedsegError
 from feedseg.io.arrays import frozen, refreeze
-from feedseg.io.palette import palette
+from feedseg.io.palette import Colour, class_colours
 from feedseg.io.regions import class_areas
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,8 +80,7 @@ class LabelMap:
     @cached_property
     def palette(self) -> np.ndarray:
         """One colour per class, (classes, 3) uint8 RGB, read-only."""
-        colours = np.array(self.colours, np.uint8) if self.colours else palette(len(self.names), self.background)
-        return frozen(colours)
+        return frozen(np.array(self.colours, np.uint8) if self.colours else class_colours(self.names, self.background))
 
     @cached_property
     def _areas(self) -> tuple[int, ...]:

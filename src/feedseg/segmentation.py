@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from feedseg.io import overlay as drawing
 from feedseg.io.arrays import frozen
+from feedseg.io.palette import Colour, recoloured
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import as_dict
 from feedseg.io.writers.save import SavedFiles, load_writers, save
 from feedseg.labelmap import LabelMap
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SavedFiles", "Segmentation"]
 
@@ -65,9 +69,23 @@ class Segmentation(LabelMap):
         """The mean of `confidence` over the image."""
         return float(self.confidence.mean())
 
-    def overlay(self) -> Image.Image:
+    def overlay(self, *, legend: bool = True, longest: int = drawing.LARGEST) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
-        return drawing.overlay(self.image, self.labels, self.names, self.background)
+        labels, names, background = self.labels, self.names, self.background
+        return drawing.overlay(
+            self.image, labels, names, background, self.palette, legend=legend, longest=longest
+        )
+
+    def with_colours(self, colours: Mapping[str, str | Colour]) -> Self:
+        """The same result with other colours for some classes: `result.with_colours({"dog": "#f00"})`.
+
+        Args:
+            colours: by class, as CSS writes them ("#f00", "skyblue", "rgb(255, 0, 0)") or three numbers of 0 to 255.
+
+        Raises:
+            FeedsegError: no such class, no such colour, or the same for two classes.
+        """
+        return replace(self, colours=recoloured(self.names, self.background, self.colours, colours))
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, as JSON has it: see `feedseg.io.writers.json`."""
@@ -79,7 +97,7 @@ class Segmentation(LabelMap):
         stem: str | None = None,
         formats: str | Writer | Iterable[str | Writer] | None = None,
     ) -> SavedFiles:
-        """Write `{stem}.labels.png`, `{stem}.overlay.png` and `{stem}.labels.json` into a folder, made if need be.
+        """Write `{stem}.labels.png`, `{stem}.overlay.jpg` and `{stem}.labels.json` into a folder, made if need be.
 
         Without a stem it is that of the source, or "picture"; where the folder has results of another image under it,
         or of one without a source, "-2" and so on is appended, so that no image's results are lost. Results of the same

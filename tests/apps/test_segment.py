@@ -50,7 +50,7 @@ def test_the_files_hold_what_the_python_interface_gives(
 
 
 def test_folders_are_searched_and_mirrored(segment, draw, files, results_of) -> None:
-    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.png"):
+    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.jpg"):
         draw(f"photos/{name}")
     Path("photos/notes.txt").write_text("not a image")
     assert segment("photos", "--out", "photos/results") == 0
@@ -113,7 +113,7 @@ def test_fast_looks_at_every_part_once(model: Path, capsys: pytest.CaptureFixtur
 
 def test_no_input_is_overwritten(segment, draw, files) -> None:
     """A image may be called like our own results, and the results may go beside it."""
-    names = ("a.png", "a.labels.png", "a.png.overlay.png")
+    names = ("a.png", "a.labels.png", "a.png.overlay.jpg")
     before = [draw(name, seed).read_bytes() for seed, name in enumerate(names)]
     assert segment(*names, "--out", ".") == 0
     assert [Path(name).read_bytes() for name in names] == before

@@ -88,7 +88,7 @@ def test_python_runs(block):
 def test_the_readmes_python_is_ten_lines_and_saves_what_it_says(desk):
     (example,) = code("python", README)
     exec(compile(example, "README", "exec"), {})
-    saved = ("labels.json", "labels.png", "overlay.png")
+    saved = ("labels.json", "labels.png", "overlay.jpg")
     assert sorted(path.name for path in (desk / "out").iterdir()) == [f"photo.{suffix}" for suffix in saved]
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
 

@@ -107,7 +107,7 @@ def segment(
 
     For every image b.jpg the folder of the results gets
       b.labels.png   the class of every pixel: an indexed PNG with a palette
-      b.overlay.png  the image in its classes' colours, with a legend
+      b.overlay.jpg  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
