@@ -96,10 +96,14 @@ class LabelMap:
         """Which fraction of the image every class has, 0 to 1, in the order of the classes."""
         return {name: pixels / self.labels.size for name, pixels in self.pixels.items()}
 
-    def mask(self, name: str) -> np.ndarray:
-        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+    def index(self, name: str) -> int:
+        """A class's label. Raises FeedsegError if there is no such class."""
         if name not in self.names:
             near = get_close_matches(name, self.names)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
             raise FeedsegError(f"no class {name!r}: {hint}")
-        return self.labels == self.names.index(name)
+        return self.names.index(name)
+
+    def mask(self, name: str) -> np.ndarray:
+        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+        return self.labels == self.index(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from feedseg.io import display
 from feedseg.io import overlay as drawing
 from feedseg.io.arrays import frozen
+from feedseg.io.found import FoundClass, found_classes
 from feedseg.io.palette import Colour, recoloured
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import as_dict
@@ -72,9 +74,7 @@ class Segmentation(LabelMap):
     def overlay(self, *, legend: bool = True, longest: int = drawing.LARGEST) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
         labels, names, background = self.labels, self.names, self.background
-        return drawing.overlay(
-            self.image, labels, names, background, self.palette, legend=legend, longest=longest
-        )
+        return drawing.overlay(self.image, labels, names, background, self.palette, legend=legend, longest=longest)
 
     def with_colours(self, colours: Mapping[str, str | Colour]) -> Self:
         """The same result with other colours for some classes: `result.with_colours({"dog": "#f00"})`.
@@ -86,6 +86,40 @@ class Segmentation(LabelMap):
             FeedsegError: no such class, no such colour, or the same for two classes.
         """
         return replace(self, colours=recoloured(self.names, self.background, self.colours, colours))
+
+    def __getitem__(self, name: str) -> FoundClass:
+        """A class with its mask, area and confidence, whether it was found or not.
+
+        Raises:
+            FeedsegError: it is none of the classes that were asked for.
+        """
+        return FoundClass.of(self, name)
+
+    def __iter__(self) -> Iterator[FoundClass]:
+        """The classes that were found, the largest first; a background is none of them."""
+        return iter(found_classes(self))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a class was found: `"dog" in result`."""
+        return isinstance(name, str) and bool(self.pixels.get(name))
+
+    def __len__(self) -> int:
+        """How many classes were found."""
+        return len(found_classes(self))
+
+    def crop(self, name: str, margin: int = 0, *, transparent: bool = False) -> Image.Image:
+        """The image cut to a class: see `feedseg.io.found.FoundClass.crop`."""
+        return self[name].crop(margin, transparent=transparent)
+
+    def show(self) -> None:
+        """Show it in a notebook, or its overlay in the system's image viewer: see `feedseg.io.display.show`."""
+        display.show(self)
+
+    def _repr_html_(self) -> str:
+        return display.as_html(self)
+
+    def _repr_png_(self) -> bytes:
+        return display.as_png(self)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, as JSON has it: see `feedseg.io.writers.json`."""

@@ -37,6 +37,7 @@ class SegmentFiles(Task[Job, dict[str, Any]]):
 
     def finish(self, item: Job, processed: Segmentation) -> dict[str, Any]:
         """See `Task.finish`."""
-        files = self.output.save(processed, item.folder, item.stem)
+        result = self.output.clean(processed)
+        files = self.output.save(result, item.folder, item.stem)
         paths = {} if files is None else files.by_format
-        return {**processed.to_dict(), "files": {name: str(path) for name, path in paths.items()}}
+        return {**result.to_dict(), "files": {name: str(path) for name, path in paths.items()}}

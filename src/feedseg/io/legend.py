@@ -63,7 +63,9 @@ def percent(fraction: float) -> str:
     return f"{fraction:.1%}" if fraction >= 0.0005 else "<0.1%"
 
 
-def with_legend(drawn: Image.Image, found: Sequence[Found], missing: Sequence[tuple[int, str]], size: int) -> Image.Image:
+def with_legend(
+    drawn: Image.Image, found: Sequence[Found], missing: Sequence[tuple[int, str]], size: int
+) -> Image.Image:
     """The drawing on a sheet with a swatch, name and area fraction of each class that occurs, and what was not found.
 
     The legend is below the drawing, or beside a tall one.

@@ -141,7 +141,9 @@ class _Page:
     def _is_free(self, box: Box, but_not: int | None = None) -> bool:
         """Whether a name there hides no other, and not too much of any region; nothing of one of them."""
         left, top, right, bottom = box
-        if min(left, top) < 0 or any(left < x1 and x0 < right and top < y1 and y0 < bottom for x0, y0, x1, y1 in self.boxes):
+        if min(left, top) < 0 or any(
+            left < x1 and x0 < right and top < y1 and y0 < bottom for x0, y0, x1, y1 in self.boxes
+        ):
             return False
         cells = self.ids[top // self.step : bottom // self.step + 1, left // self.step : right // self.step + 1]
         hidden, counts = np.unique(cells, return_counts=True)

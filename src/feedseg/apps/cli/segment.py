@@ -17,6 +17,7 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from feedseg.engine.outcomes import Outcome
+    from feedseg.io.output import Output
     from feedseg.io.sources.base import Failure, Job
     from feedseg.segmenter import Segmenter
     from feedseg.vocabulary import Vocabulary
@@ -97,6 +98,15 @@ def segment(
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
     ] = "feedseg-out",
+    colours: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "WORDS|FILE",
+            'Colours for classes, "dog=#ff0000, sky=skyblue", or a file with a line each.',
+            "--colours",
+        ),
+    ] = None,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "Print one line of JSON per image to stdout.")] = False,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
@@ -110,11 +120,13 @@ def segment(
       b.overlay.jpg  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     """
-    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
+    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_colours, choose_vocabulary
+    from feedseg.io.output import Output
     from feedseg.io.sources.find import find_images
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, vocabulary, threshold)
+    chosen = choose_colours(colours, words.names)
     changes = options.settings_changes(short_side, window, stride)
     refiners = options.known_refiners(refiner)
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
@@ -137,7 +149,8 @@ def segment(
     from feedseg.apps.cli.loading import load_segmenter
 
     segmenter = load_segmenter(model, loading, changes, speed)
-    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, folder, as_json=as_json))
+    output = Output.of(colours=chosen)
+    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, folder, output, as_json=as_json))
 
 
 def segment_files(
@@ -147,6 +160,7 @@ def segment_files(
     jobs: Sequence[Job],
     failures: Sequence[Failure],
     out: Path,
+    output: Output,
     *,
     as_json: bool,
 ) -> int:
@@ -156,6 +170,7 @@ def segment_files(
         segmenter: see `SegmentFiles`, as are vocabulary, refiners and jobs.
         failures: arguments that lead to no image.
         out: the folder of the results.
+        output: what is kept of them.
         as_json: print a JSON line per image to stdout, and all that is for people to stderr.
     """
     from feedseg.apps.cli.console import console, is_live, progress
@@ -163,7 +178,6 @@ def segment_files(
     from feedseg.engine.local import Local
     from feedseg.engine.run import SOME_FAILED, run
     from feedseg.engine.segment import SegmentFiles
-    from feedseg.io.output import Output
 
     summary = SegmentSummary(vocabulary, as_json)
     started = time.monotonic()
@@ -179,7 +193,7 @@ def segment_files(
             summary.add(outcome)
             bar.advance(images)
 
-        totals = run(Local(SegmentFiles(segmenter, vocabulary, Output.of(), refiners)), jobs, progress=tell)
+        totals = run(Local(SegmentFiles(segmenter, vocabulary, output, refiners)), jobs, progress=tell)
     summary.show(described(segmenter), out, time.monotonic() - started)
     summary.interrupted(totals)
     return totals.exit_code or (SOME_FAILED if failures else 0)
