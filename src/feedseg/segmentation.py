@@ -125,6 +125,24 @@ class Segmentation(LabelMap):
         """All but the arrays, as JSON has it: see `feedseg.io.writers.json`."""
         return as_dict(self)
 
+    def to_transformers(self, form: str = "semantic") -> Any:
+        """What transformers' own models give: see `feedseg.integrations.transformers.to_transformers`."""
+        from feedseg.integrations.transformers import to_transformers
+
+        return to_transformers(self, form)
+
+    def to_supervision(self, *, connected: bool = False) -> Any:
+        """Detections for supervision: see `feedseg.integrations.supervision.to_supervision`."""
+        from feedseg.integrations.supervision import to_supervision
+
+        return to_supervision(self, connected=connected)
+
+    def to_fiftyone(self, form: str = "segmentation", *, connected: bool = False) -> Any:
+        """A label for FiftyOne: see `feedseg.integrations.fiftyone.to_fiftyone`."""
+        from feedseg.integrations.fiftyone import to_fiftyone
+
+        return to_fiftyone(self, form, connected=connected)
+
     def save(
         self,
         folder: str | os.PathLike[str],

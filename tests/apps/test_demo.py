@@ -23,12 +23,12 @@ from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.io.palette import palette
+from feedseg.io.palette import far_apart
 from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
 from feedseg.vision.hosts import HOSTS
 
-COLOURS = palette(9, background=True)
+COLOURS = np.concatenate([[(203, 203, 203)], far_apart(8)])
 SEEDS = (3, 4)
 
 

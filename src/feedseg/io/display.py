@@ -44,15 +44,15 @@ def as_html(result: Segmentation) -> str:
     note = ", ".join(missing[:_MISSING]) + (f" and {len(missing) - _MISSING} more" if len(missing) > _MISSING else "")
     cell = "padding:1px 10px 1px 0;border:0;background:transparent;color:inherit;text-align:"
     rows = "".join(
-        f'<tr style="background:transparent"><td style="{cell}left">{icon}&nbsp; {escape(name)}</td>'
+        f'<tr style="background:transparent;color:inherit"><td style="{cell}left">{icon}&nbsp; {escape(name)}</td>'
         f'<td style="{cell}right">{area}</td><td style="{cell}right;opacity:.65">{sure}</td></tr>'
         for icon, name, area, sure in _rows(result)
     )
     return (
         f'<div style="max-width:{_LONGEST}px;color:inherit">'
         f'<img src="{picture}" alt="{title}" title="{title}" style="max-width:100%;height:auto">'
-        '<table style="border-collapse:collapse;border:0;margin:6px 0;font-size:13px">'
-        f'<tr style="background:transparent;opacity:.65"><td style="{cell}left">class</td>'
+        '<table style="color:inherit;border-collapse:collapse;border:0;margin:6px 0;font-size:13px">'
+        f'<tr style="background:transparent;color:inherit;opacity:.65"><td style="{cell}left">class</td>'
         f'<td style="{cell}right">area</td><td style="{cell}right">confidence</td></tr>{rows}</table>'
         + (f'<div style="font-size:13px;opacity:.65">not found: {escape(note)}</div>' if note else "")
         + "</div>"

@@ -76,9 +76,32 @@ def colour_of(name: str) -> Colour:
     """The colour that a word has: that of its line among the common words, or one that follows from its letters."""
     word = _key(name)
     if (place := _common().get(word)) is not None:
-        r, g, b = _spread(len(_common_lines()))[place].tolist()
+        r, g, b = far_apart(len(_common_lines()))[place].tolist()
         return r, g, b
     return next(_derived(word))
+
+
+@lru_cache
+def far_apart(count: int) -> np.ndarray:
+    """Colours for what has no words, or words that are nobody's: ten designed, then each the farthest from all before.
+
+    (count, 3) uint8, read-only. Those of fewer are the first of those of more, up to some thousand, which are all different.
+    """
+    steps = np.arange(0, 256, 15)
+    candidates = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    pool = np.concatenate([[BACKGROUND], _DESIGNED, candidates[_fits(candidates)]])
+    # Far is what is far to all four eyes, where the normal one, having most room, is asked for twice the distance: with
+    # equal parts the other three would soon have used up what there is, and everyone would get similar colours.
+    seen = _seen(pool) * np.array([0.5, 1, 1, 1], np.float32)[:, None]
+    nearest = np.full(len(pool), np.inf, np.float32)
+    chosen = []
+    for turn in range(1 + count):
+        chosen.append(turn if turn <= len(_DESIGNED) else int(nearest.argmax()))
+        gaps = np.square(seen - seen[..., chosen[-1], None]).sum(axis=0)
+        nearest = np.minimum(nearest, gaps.min(axis=0))
+    colours = pool[chosen[1:]].astype(np.uint8)
+    colours.flags.writeable = False
+    return colours
 
 
 def recoloured(
@@ -198,32 +221,13 @@ def _common() -> Mapping[str, int]:
     return {word: place for place, words in enumerate(_common_lines()) for word in words}
 
 
-@lru_cache
-def _spread(count: int) -> np.ndarray:
-    """The first `count` colours: after the designed ones each the farthest from all before it; (count, 3) uint8."""
-    steps = np.arange(0, 256, 15)
-    candidates = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    pool = np.concatenate([[BACKGROUND], _DESIGNED, candidates[_fits(candidates)]])
-    # Far is what is far to all four eyes, where the normal one, having most room, is asked for twice the distance: with
-    # equal parts the other three would soon have used up what there is, and everyone would get similar colours.
-    seen = _seen(pool) * np.array([0.5, 1, 1, 1], np.float32)[:, None]
-    nearest = np.full(len(pool), np.inf, np.float32)
-    chosen = []
-    for turn in range(1 + count):
-        chosen.append(turn if turn <= len(_DESIGNED) else int(nearest.argmax()))
-        gaps = np.square(seen - seen[..., chosen[-1], None]).sum(axis=0)
-        nearest = np.minimum(nearest, gaps.min(axis=0))
-    return pool[chosen[1:]].astype(np.uint8)
-
-
 def _derived(word: str) -> Iterator[Colour]:
     """Colours that follow from a word, for ever: those that fit among all that its digests spell."""
     count = 0
     while True:
         digest = hashlib.blake2b(f"{count} {word}".encode(errors="surrogatepass"), digest_size=48).digest()
         triples = np.frombuffer(digest, np.uint8).reshape(-1, 3)
-        for r, g, b in triples[_fits(triples)].tolist():
-            yield r, g, b
+        yield from ((r, g, b) for r, g, b in triples[_fits(triples)].tolist())
         count += 1
 
 

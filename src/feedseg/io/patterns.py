@@ -22,7 +22,7 @@ def choose_patterns(colours: np.ndarray) -> tuple[str, ...]:
     apart = distances(colours)
     chosen: list[str] = []
     for index in range(len(colours)):
-        nearest = {pattern: np.inf for pattern in PATTERNS}
+        nearest = dict.fromkeys(PATTERNS, np.inf)
         for other, pattern in enumerate(chosen):
             nearest[pattern] = min(nearest[pattern], apart[index, other])
         clear = (pattern for pattern in PATTERNS if nearest[pattern] >= TOO_CLOSE)
@@ -34,20 +34,17 @@ def pattern_mask(pattern: str, height: int, width: int, period: int) -> np.ndarr
     """Where a pattern has its ink, (height, width) bool; it repeats after so many pixels, four or more."""
     y, x = np.ogrid[:height, :width]
     line, half = max(1, round(0.3 * period)), period // 2
-    if pattern == "diagonal":
-        return (x + y) % period < line
-    if pattern == "falling":
-        return (x - y) % period < line
-    if pattern == "level":
-        return np.broadcast_to(y % period < line, (height, width))
-    if pattern == "upright":
-        return np.broadcast_to(x % period < line, (height, width))
-    if pattern == "grid":
-        return (x % period < line) | (y % period < line)
-    if pattern == "dots":  # in rows that are shifted by half a period
-        across = (x + half * (y // period % 2)) % period - half
-        return across**2 + (y % period - half) ** 2 <= (0.3 * period) ** 2
-    return np.zeros((height, width), bool)
+    across = (x + half * (y // period % 2)) % period - half  # for dots, in rows that are shifted by half a period
+    inked = {
+        "plain": np.zeros((1, 1), bool),
+        "diagonal": (x + y) % period < line,
+        "dots": across**2 + (y % period - half) ** 2 <= (0.3 * period) ** 2,
+        "falling": (x - y) % period < line,
+        "level": y % period < line,
+        "upright": x % period < line,
+        "grid": (x % period < line) | (y % period < line),
+    }
+    return np.broadcast_to(inked[pattern], (height, width))
 
 
 def ink_on(colour: Colour) -> Colour:

@@ -40,7 +40,7 @@ def test_what_it_says(segmented: Callable[..., Segmentation]) -> None:
         "words": ["cat", "kitten"],
         "pixels": 4,
         "share": 4 / 15,
-        "colour": "#2461f5",
+        "colour": "#ff004b",
     }
     assert [entry["index"] for entry in classes] == [0, 1, 2, 3]
     assert sum(entry["share"] for entry in classes) == pytest.approx(1)
