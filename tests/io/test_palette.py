@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import tomllib
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import ImageColor
 
 from feedseg.errors import FeedsegError
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
 from feedseg.io.palette import (
     TOO_CLOSE,
     class_colours,
@@ -20,7 +20,6 @@ from feedseg.io.palette import (
     parse_colours,
     recoloured,
 )
-from paths import ROOT
 
 GREY = (0x8C, 0x8C, 0x8C)
 # Not the package's simulation, but the older one of Viénot, Brettel and Mollon (1999), for linear RGB.
@@ -116,9 +115,7 @@ def test_synonyms_among_the_common_words_share_their_colour() -> None:
 @pytest.mark.parametrize("benchmark", ["voc21", "cityscapes", "ade20k", "coco-stuff", "context59", "coco-object"])
 def test_no_benchmark_needs_to_shift_a_colour(benchmark: str) -> None:
     """Of two common words in one vocabulary none gives way to the other."""
-    published = ROOT / "src/feedseg/evaluation/datasets/published" / f"{benchmark}.toml"
-    classes = tomllib.loads(published.read_text(encoding="utf-8"))["classes"]
-    names = [one if isinstance(one, str) else one[0] for one in classes]
+    names = [words[0] for words in load_benchmark(benchmark).classes]
     colours = class_colours(names, False)
     assert len(np.unique(colours, axis=0)) == len(names)
     assert [colour_of(name) for name in names] == [tuple(colour) for colour in colours.tolist()]
@@ -134,7 +131,7 @@ def test_no_two_classes_have_the_very_same_colour(names: list[str], background: 
 @given(ANY)
 def test_every_word_has_a_colour_that_shows(name: str) -> None:
     assert np.ptp(colour_of(name)) > 25, "nearly grey"
-    assert 60 < max(colour_of(name))
+    assert max(colour_of(name)) > 60
 
 
 def test_the_later_of_two_that_are_the_same_gives_way_a_little() -> None:

@@ -15,7 +15,9 @@ def test_an_indexed_png_in_the_overlays_colours(segmented: Callable[..., Segment
     with Image.open(BytesIO(WRITER.encode(result))) as image:
         assert (image.format, image.mode) == ("PNG", "P")
         np.testing.assert_array_equal(np.asarray(image), result.labels)
-        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), class_colours(result.names, True)[result.labels])
+        np.testing.assert_array_equal(
+            np.asarray(image.convert("RGB")), class_colours(result.names, True)[result.labels]
+        )
 
 
 @pytest.mark.parametrize(
