@@ -297,3 +297,24 @@ def test_words_are_told_as_they_were_understood() -> None:
     assert understood(vocabulary) == (
         "cat (kitten, tom) · sofa · background: wall, floor · background wherever nothing reaches 0.25"
     )
+
+
+def test_colours_are_those_that_were_asked_for(segment, draw, capsys) -> None:
+    draw("a.png")
+    Path("colours.txt").write_text("Sofa = #010203\nrug=skyblue\n")
+    assert segment("a.png", "--colours", "colours.txt", "--json") == 0
+    colours = {one["name"]: one["colour"] for one in json.loads(capsys.readouterr().out)["classes"]}
+    assert (colours["sofa"], colours["rug"]) == ("#010203", "#87ceeb")
+    saved = json.loads(Path("feedseg-out/a.labels.json").read_text())
+    assert {one["name"]: one["colour"] for one in saved["classes"]} == colours
+    with Image.open("feedseg-out/a.labels.png") as labels:
+        palette = np.array(labels.getpalette()).reshape(-1, 3)
+    assert palette[1].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("colours", ["sofe=red", "sofa=rad", "nowhere.txt", "cat=red, sofa=#f00"])
+def test_colours_that_cannot_be_are_told_before_the_run(colours, segment, draw, complaint) -> None:
+    draw("a.png")
+    assert segment("a.png", "--colours", colours) == 2
+    complaint()
+    assert not Path("feedseg-out").exists()

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from feedseg import FeedsegError
 from feedseg.integrations.cvat import CvatFunction, polygons, simplified
 from feedseg.integrations.objects import FoundObject
 from feedseg.vocabulary import Vocabulary
 
+ndimage: Any = scipy.ndimage
 cvataa = pytest.importorskip("cvat_sdk.auto_annotation")
 
 WORDS = "striped, dotted, plain, checked"
@@ -106,7 +107,7 @@ def test_the_command_line_loads_it_with_its_parameters(annotate) -> None:
 
     given = ["words=str:striped, dotted", "background=str:grass, sky", "model=str:mini", "host=str:naclip"]
     parameters = dict(map(parse_function_parameter, [*given, "connected=bool:false", "min_pixels=int:1"]))
-    loaded = FunctionLoader("feedseg.integrations.cvat", None, parameters).load()
+    loaded: Any = FunctionLoader("feedseg.integrations.cvat", None, parameters).load()
     assert [label.name for label in loaded.spec.labels] == ["striped", "dotted"]
     assert annotate(loaded)
 

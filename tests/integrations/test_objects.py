@@ -1,13 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import ndimage
 
 from feedseg.integrations.objects import found_objects
 from feedseg.segmentation import Segmentation
 
+ndimage: Any = scipy.ndimage
 LABELS = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3))
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
-from scipy import ndimage
 from transformers.models.maskformer.image_processing_pil_maskformer import MaskFormerImageProcessorPil as Processor
-from transformers.pipelines import ImageSegmentationPipeline
+from transformers.pipelines.image_segmentation import ImageSegmentationPipeline
 
 from feedseg import FeedsegError
+
+ndimage: Any = scipy.ndimage
 
 
 @pytest.fixture(scope="module")

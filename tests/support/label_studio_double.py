@@ -20,7 +20,7 @@ class LabelStudioMLBase:
 
     def use_label_config(self, label_config: str) -> None:
         """Reads the labelling interface with the real SDK."""
-        from label_studio_sdk.label_interface import LabelInterface  # pyright: ignore[reportMissingImports]
+        from label_studio_sdk.label_interface.interface import LabelInterface  # pyright: ignore[reportMissingImports]
 
         self.label_interface = LabelInterface(config=label_config)
 

@@ -85,7 +85,7 @@ def colour_of(name: str) -> Colour:
 def far_apart(count: int) -> np.ndarray:
     """Colours for what has no words, or words that are nobody's: ten designed, then each the farthest from all before.
 
-    (count, 3) uint8, read-only. Those of fewer are the first of those of more, up to some thousand, which are all different.
+    (count, 3) uint8, read-only. Those of fewer are the first of those of more; up to some thousand all are different.
     """
     steps = np.arange(0, 256, 15)
     candidates = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)

@@ -57,9 +57,10 @@ def draw_patterns(
 ) -> None:
     """Draw every class's pattern on its pixels; colours and patterns by the classes' labels."""
     dark = np.array([ink_on((int(r), int(g), int(b))) == (0, 0, 0) for r, g, b in colours])
+    height, width = labels.shape
     for pattern in sorted(set(patterns) - {"plain"}):
         has = np.array([one == pattern for one in patterns])
-        ink = pattern_mask(pattern, *labels.shape, period)
+        ink = pattern_mask(pattern, height, width, period)
         for colour, classes in (((0, 0, 0), has & dark), ((255, 255, 255), has & ~dark)):
             if classes.any():
                 mask = (classes[labels] & ink) * np.uint8(255 * _STRENGTH)
