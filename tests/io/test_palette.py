@@ -66,10 +66,17 @@ def test_the_first_eight_beat_okabe_and_ito() -> None:
     assert ours > theirs > 10
 
 
-def test_what_counts_as_too_close_is_what_a_good_palette_just_avoids() -> None:
-    between = distances(of_hex(OKABE_ITO))
-    closest = between[np.triu_indices(8, 1)].min()
-    assert TOO_CLOSE < closest < TOO_CLOSE + 0.01
+def test_what_counts_as_too_close() -> None:
+    """Not the ten designed colours; what differs in light alone, as much as a photograph's own light and shade does."""
+    between = distances(far_apart(10))
+    assert TOO_CLOSE < between[np.triu_indices(10, 1)].min() < TOO_CLOSE + 0.01
+    assert (
+        distances(np.array([[200, 0, 0], [170, 0, 0]]))[0, 1]
+        < TOO_CLOSE
+        < distances(of_hex(["ff0000", "0000ff"]))[0, 1]
+    )
+    person_and_door = distances(class_colours(["person", "door"], False))[0, 1]
+    assert person_and_door < TOO_CLOSE, "orange and brown, which without red cones are two olives"
 
 
 def test_colours_for_nothing_in_particular_are_prefixes_of_one_another() -> None:

@@ -25,8 +25,9 @@ BACKGROUND: Colour = (0x8C, 0x8C, 0x8C)
 # The closest two of the first eight are 12.5 apart (Oklab distance x 100), of all ten 12.2, to the normal eye and in
 # every simulation below; by the same measure the closest two of the Okabe-Ito palette are 7.6 apart.
 _DESIGNED = np.array([*bytes.fromhex("2461F5FF7F0A3DBEAA8C1040FEDE3D58089FCD86FF8EDEFF637200C8329B")]).reshape(-1, 3)
-# Colours nearer than this to any eye need a pattern: a little less than the closest two of the Okabe-Ito palette.
+# Colours nearer than this by `distances` need a pattern; the closest two of the ten above are 0.076 apart by it.
 TOO_CLOSE = 0.07
+_LIGHT = 0.6  # how much lightness counts there: the photograph below the colours has light and shade of its own
 # How linear RGB looks to the normal eye and without the long, middle or short cones (Machado, Oliveira and Fernandes,
 # "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1).
 _VISIONS = np.array(
@@ -182,11 +183,12 @@ def hexadecimal(colour: Sequence[int]) -> str:
 
 
 def distances(colours: np.ndarray) -> np.ndarray:
-    """How far every two colours are apart, to the eye that has the most trouble with them: (n, n) Oklab distances.
+    """How far every two colours are apart on a photograph, to the eye that has the most trouble with them: (n, n).
 
-    The eyes are the normal one and those without the long, the middle or the short cones.
+    Distances in Oklab, where lightness counts less. The eyes are the normal one and those without the long, the middle
+    or the short cones.
     """
-    seen = _seen(np.asarray(colours).reshape(-1, 3))
+    seen = _seen(np.asarray(colours).reshape(-1, 3)) * np.array([_LIGHT, 1, 1], np.float32)[:, None, None]
     return np.sqrt(np.square(seen[..., None] - seen[..., None, :]).sum(axis=0).min(axis=0))
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from feedseg.io.palette import TOO_CLOSE, Colour, distances
 
-PATTERNS = ("plain", "diagonal", "dots", "falling", "level", "upright", "grid")
+PATTERNS: tuple[str, ...] = ("plain", "diagonal", "dots", "falling", "level", "upright", "grid")
 _STRENGTH = 0.62  # how much of a pattern's pixels is its ink
 
 
@@ -22,7 +22,7 @@ def choose_patterns(colours: np.ndarray) -> tuple[str, ...]:
     apart = distances(colours)
     chosen: list[str] = []
     for index in range(len(colours)):
-        nearest = dict.fromkeys(PATTERNS, np.inf)
+        nearest: dict[str, float] = dict.fromkeys(PATTERNS, np.inf)
         for other, pattern in enumerate(chosen):
             nearest[pattern] = min(nearest[pattern], apart[index, other])
         clear = (pattern for pattern in PATTERNS if nearest[pattern] >= TOO_CLOSE)
