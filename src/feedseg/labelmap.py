@@ -14,13 +14,11 @@ import numpy as np
 from feedseg.errors import FeedsegError
 from feedseg.io.arrays import frozen, refreeze
 from feedseg.io.cleaning import Regions
-from feedseg.io.palette import palette
+from feedseg.io.palette import Colour, class_colours, recoloured
 from feedseg.io.regions import class_areas
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,8 +86,7 @@ class LabelMap:
     @cached_property
     def palette(self) -> np.ndarray:
         """One colour per class, (classes, 3) uint8 RGB, read-only."""
-        colours = np.array(self.colours, np.uint8) if self.colours else palette(len(self.names), self.background)
-        return frozen(colours)
+        return frozen(np.array(self.colours, np.uint8) if self.colours else class_colours(self.names, self.background))
 
     @cached_property
     def _areas(self) -> tuple[int, ...]:
@@ -129,10 +126,25 @@ class LabelMap:
         )
         return replace(self, labels=labels, regions=both)
 
-    def mask(self, name: str) -> np.ndarray:
-        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+    def with_colours(self, colours: Mapping[str, str | Colour]) -> Self:
+        """The same with other colours for some classes: `result.with_colours({"dog": "#f00"})`.
+
+        Args:
+            colours: by class, as CSS writes them ("#f00", "skyblue", "rgb(255, 0, 0)") or three numbers of 0 to 255.
+
+        Raises:
+            FeedsegError: no such class, no such colour, or the same for two classes.
+        """
+        return replace(self, colours=recoloured(self.names, self.background, self.colours, colours))
+
+    def index(self, name: str) -> int:
+        """A class's label. Raises FeedsegError if there is no such class."""
         if name not in self.names:
             near = get_close_matches(name, self.names)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
             raise FeedsegError(f"no class {name!r}: {hint}")
-        return self.labels == self.names.index(name)
+        return self.names.index(name)
+
+    def mask(self, name: str) -> np.ndarray:
+        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+        return self.labels == self.index(name)

@@ -94,7 +94,7 @@ def results_of() -> Callable[..., list[str]]:
     """`results_of(*stems)`: the files that `feedseg segment` writes."""
 
     def names(*stems: str) -> list[str]:
-        return sorted(f"{stem}.{end}" for stem in stems for end in ("labels.json", "labels.png", "overlay.png"))
+        return sorted(f"{stem}.{end}" for stem in stems for end in ("labels.json", "labels.png", "overlay.jpg"))
 
     return names
 

@@ -23,12 +23,12 @@ from feedseg.evaluation.demo import FEEDBACKS, SIZE, WORDS, HostResult, draw_exa
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.io.palette import palette
+from feedseg.io.palette import far_apart
 from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
 from feedseg.vision.hosts import HOSTS
 
-COLOURS = palette(9, background=True)
+COLOURS = np.concatenate([[(203, 203, 203)], far_apart(8)])
 SEEDS = (3, 4)
 
 
@@ -62,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def example_files(seed: int) -> list[str]:
-    results = [f"{reading}.{end}" for reading in FEEDBACKS for end in ("labels.png", "overlay.png", "labels.json")]
+    results = [f"{reading}.{end}" for reading in FEEDBACKS for end in ("labels.png", "overlay.jpg", "labels.json")]
     return [f"scene-{seed}.{end}" for end in ("png", "truth.png", *results)]
 
 
@@ -70,7 +70,7 @@ def test_the_folder_has_the_sheet_and_every_scene_with_its_results(run: Run) -> 
     expected = ["demo.png", "photographs.png", *(name for seed in SEEDS for name in example_files(seed))]
     for photograph in PHOTOGRAPHS:
         for reading in FEEDBACKS:
-            ends = ("labels.png", "overlay.png", "labels.json")
+            ends = ("labels.png", "overlay.jpg", "labels.json")
             expected += [f"{photograph.name}.{reading}.{end}" for end in ends]
     assert sorted(path.name for path in run.folder.iterdir()) == sorted(expected)
 
@@ -158,7 +158,7 @@ def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
 def test_what_it_suggests_can_be_run(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = next(line.strip() for line in run.output.splitlines() if line.startswith("  feedseg segment"))
     assert main([*shlex.split(command)[1:], "--out", str(tmp_path / "mine")]) == 0
-    assert (tmp_path / "mine" / f"scene-{SEEDS[0]}.overlay.png").is_file()
+    assert (tmp_path / "mine" / f"scene-{SEEDS[0]}.overlay.jpg").is_file()
     assert "done" in capsys.readouterr().out
 
 

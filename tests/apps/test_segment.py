@@ -50,7 +50,7 @@ def test_the_files_hold_what_the_python_interface_gives(
 
 
 def test_folders_are_searched_and_mirrored(segment, draw, files, results_of) -> None:
-    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.png"):
+    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.jpg"):
         draw(f"photos/{name}")
     Path("photos/notes.txt").write_text("not a image")
     assert segment("photos", "--out", "photos/results") == 0
@@ -113,7 +113,7 @@ def test_fast_looks_at_every_part_once(model: Path, capsys: pytest.CaptureFixtur
 
 def test_no_input_is_overwritten(segment, draw, files) -> None:
     """A image may be called like our own results, and the results may go beside it."""
-    names = ("a.png", "a.labels.png", "a.png.overlay.png")
+    names = ("a.png", "a.labels.png", "a.png.overlay.jpg")
     before = [draw(name, seed).read_bytes() for seed, name in enumerate(names)]
     assert segment(*names, "--out", ".") == 0
     assert [Path(name).read_bytes() for name in names] == before
@@ -354,3 +354,24 @@ def test_words_are_told_as_they_were_understood() -> None:
     assert understood(vocabulary) == (
         "cat (kitten, tom) · sofa · background: wall, floor · background wherever nothing reaches 0.5"
     )
+
+
+def test_colours_are_those_that_were_asked_for(segment, draw, capsys) -> None:
+    draw("a.png")
+    Path("colours.txt").write_text("Sofa = #010203\nrug=skyblue\n")
+    assert segment("a.png", "--colours", "colours.txt", "--json") == 0
+    colours = {one["name"]: one["colour"] for one in json.loads(capsys.readouterr().out)["classes"]}
+    assert (colours["sofa"], colours["rug"]) == ("#010203", "#87ceeb")
+    saved = json.loads(Path("feedseg-out/a.labels.json").read_text())
+    assert {one["name"]: one["colour"] for one in saved["classes"]} == colours
+    with Image.open("feedseg-out/a.labels.png") as labels:
+        palette = np.array(labels.getpalette()).reshape(-1, 3)
+    assert palette[1].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("colours", ["sofe=red", "sofa=rad", "nowhere.txt", "cat=red, sofa=#f00"])
+def test_colours_that_cannot_be_are_told_before_the_run(colours, segment, draw, complaint) -> None:
+    draw("a.png")
+    assert segment("a.png", "--colours", colours) == 2
+    complaint()
+    assert not Path("feedseg-out").exists()

@@ -97,7 +97,7 @@ def test_the_command_line_needs_no_model_to_be_named(tmp_path: Path, capsys: pyt
     Image.fromarray(PHOTOGRAPHS[1].read().pixels).save(image)
     assert main(["segment", str(image), "--labels", "cat, blanket", "--out", str(tmp_path / "out")]) == 0
     assert "photo · host proxyclip with proxy self · with calibrated feedback" in capsys.readouterr().out
-    assert (tmp_path / "out/cat.overlay.png").is_file()
+    assert (tmp_path / "out/cat.overlay.jpg").is_file()
 
 
 def test_nothing_goes_over_the_network(tmp_path: Path) -> None:

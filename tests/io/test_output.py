@@ -1,9 +1,11 @@
+import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from feedseg.errors import FeedsegError
 from feedseg.io.cleaning import Regions
@@ -184,3 +186,19 @@ def test_regions_in_python() -> None:
     assert cleaned.to_dict()["regions"] == {"min_area": "10%", "fill_holes": True}
     assert cleaned.with_regions(connected=True).regions == Regions("10%", True, True)
     np.testing.assert_array_equal(cleaned.confidence, result.confidence)
+
+
+def test_chosen_colours_are_in_every_file(scene: Callable[..., Segmentation], tmp_path: Path) -> None:
+    output = pickle.loads(pickle.dumps(Output.of(colours={"dog": (1, 2, 3)})))
+    files = output.save(scene(), tmp_path, "a")
+    assert files is not None
+    with Image.open(files.labels) as labels:
+        assert np.asarray(labels.convert("RGB"))[10, 15].tolist() == [1, 2, 3]
+    assert json.loads(files.json.read_text())["classes"][1]["colour"] == "#010203"
+    assert output.clean(scene()).palette[1].tolist() == [1, 2, 3]
+
+
+def test_what_decides_the_files_is_described(scene: Callable[..., Segmentation]) -> None:
+    plain, chosen = Output.of(["labels"]), Output.of(["labels"], colours={"dog": (1, 2, 3)})
+    assert chosen.describe() == plain.describe() | {"colours": {"dog": "#010203"}}
+    assert plain.clean(result := scene()) is result

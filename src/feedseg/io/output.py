@@ -12,6 +12,7 @@ from feedseg.errors import FeedsegError
 from feedseg.io.cleaning import Regions
 from feedseg.io.exports.base import Export
 from feedseg.io.formats import format_names, load_formats
+from feedseg.io.palette import Colour, hexadecimal
 from feedseg.io.results import Results
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import WRITER as RECORD
@@ -36,6 +37,7 @@ class Output:
     # Classes of which an image must have one, or none, for its result to be kept.
     only_with: tuple[str, ...] = ()
     only_without: tuple[str, ...] = ()
+    colours: tuple[tuple[str, Colour], ...] = ()  # of the classes that have others than their words' own
 
     @classmethod
     def of(
@@ -45,6 +47,7 @@ class Output:
         regions: Regions | None = None,
         only_with: Iterable[str] = (),
         only_without: Iterable[str] = (),
+        colours: Mapping[str, Colour] | None = None,
     ) -> Output:
         """With formats by their names, as "package.module:Name" or as objects; None for the default ones.
 
@@ -69,7 +72,14 @@ class Output:
             raise FeedsegError(f"two of the formats write {twice.file}: leave one out")
         base = [LABELS, RECORD] if exports else [RECORD]
         writers += [writer for writer in base if writer not in writers]
-        return cls(load_writers(writers), tuple(exports), regions or Regions(), tuple(only_with), tuple(only_without))
+        return cls(
+            load_writers(writers),
+            tuple(exports),
+            regions or Regions(),
+            tuple(only_with),
+            tuple(only_without),
+            tuple((colours or {}).items()),
+        )
 
     @property
     def needs_scores(self) -> bool:
@@ -95,13 +105,15 @@ class Output:
             export.check_place(folder)
 
     def clean(self, result: AnyResult) -> AnyResult:
-        """The result as it is kept: without small regions and holes where that was asked for."""
+        """The result as it is kept: without small regions and holes, and in the colours that were asked for."""
         regions = self.regions
-        if not regions.describe() or result.regions == regions:
-            return result
-        return result.with_regions(
-            min_area=regions.min_area, fill_holes=regions.fill_holes, connected=regions.connected
-        )
+        if regions.describe() and result.regions != regions:
+            result = result.with_regions(
+                min_area=regions.min_area, fill_holes=regions.fill_holes, connected=regions.connected
+            )
+        if any(result.palette[result.index(name)].tolist() != list(colour) for name, colour in self.colours):
+            result = result.with_colours(dict(self.colours))
+        return result
 
     def keeps(self, result: Segmentation | SavedResult) -> bool:
         """Whether a cleaned result has one of the classes that it must have, and none of those that it must not."""
@@ -136,5 +148,6 @@ class Output:
         if self.exports:
             about["exports"] = [export.name for export in self.exports]
         about |= {"regions": regions} if (regions := self.regions.describe()) else {}
+        about |= {"colours": {name: hexadecimal(colour) for name, colour in self.colours}} if self.colours else {}
         about |= {"only_with": list(self.only_with)} if self.only_with else {}
         return about | ({"only_without": list(self.only_without)} if self.only_without else {})

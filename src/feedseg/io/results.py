@@ -48,9 +48,10 @@ class SavedResult(LabelMap):
             )
         return image.pixels
 
-    def overlay(self) -> Image.Image:
+    def overlay(self, *, legend: bool = True, longest: int = drawing.LARGEST) -> Image.Image:
         """The image under its classes' colours, as `feedseg.segmentation.Segmentation.overlay` has it."""
-        return drawing.overlay(self.image, self.labels, self.names, self.background)
+        labels, names, background = self.labels, self.names, self.background
+        return drawing.overlay(self.image, labels, names, background, self.palette, legend=legend, longest=longest)
 
 
 @dataclass(frozen=True)

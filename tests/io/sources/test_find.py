@@ -24,7 +24,7 @@ from feedseg.io.sources.base import Failure, Finding, Found, Job, Search, Source
 from feedseg.io.sources.find import find_images
 from feedseg.io.sources.stems import distinct_stems
 
-ENDINGS = (".labels.png", ".overlay.png", ".labels.json")
+ENDINGS = (".labels.png", ".overlay.jpg", ".labels.json")
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def test_no_two_images_share_a_name(arguments: tuple[str, ...], expected: dict[s
 @pytest.mark.usefixtures("here")
 def test_no_results_replace_an_input() -> None:
     """An image may be called like our own results, and the results may go beside it."""
-    touch("a.png", "a.labels.png", "a.png.overlay.png")
-    images = find_images(["a.png", "a.labels.png", "a.png.overlay.png"], Search(ENDINGS)).images
+    touch("a.png", "a.labels.png", "a.png.overlay.jpg")
+    images = find_images(["a.png", "a.labels.png", "a.png.overlay.jpg"], Search(ENDINGS)).images
     jobs = distinct_stems(images, Path(), ENDINGS)
     results = {str(job.folder / job.stem) + ending for job in jobs for ending in ENDINGS}
     assert len(results) == 9
-    assert results.isdisjoint({"a.png", "a.labels.png", "a.png.overlay.png"})
+    assert results.isdisjoint({"a.png", "a.labels.png", "a.png.overlay.jpg"})
 
 
 @given(
@@ -112,7 +112,7 @@ def test_whatever_is_found_results_are_apart_and_away_from_inputs(names: list[tu
 @pytest.mark.usefixtures("here")
 def test_folders_are_searched_but_not_for_what_is_hidden_or_a_result() -> None:
     touch("x/top.png", "x/x/deep/b.JPG", "x/x/c.webp", "x/.hidden.png", "x/.git/d.png", "x/x/e.Labels.png")
-    touch("x/f.overlay.png", "x/notes.txt", "x/labels.png")
+    touch("x/f.overlay.jpg", "x/notes.txt", "x/labels.png")
     assert stems("x") == {
         "x/labels.png": "labels",
         "x/top.png": "top",

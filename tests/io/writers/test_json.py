@@ -43,7 +43,7 @@ def test_what_it_says(segmented: Callable[..., Segmentation]) -> None:
         "pixels": 4,
         "share": 4 / 15,
         "mean_confidence": pytest.approx(np.linspace(0, 1, 15)[[2, 3, 7, 8]].mean()),
-        "colour": "#2461f5",
+        "colour": "#ff004b",
     }
     assert [entry["index"] for entry in classes] == [0, 1, 2, 3]
     assert classes[3]["mean_confidence"] is None

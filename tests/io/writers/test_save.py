@@ -40,13 +40,13 @@ def test_results_without_their_json_are_kept_too(segmented: Make, tmp_path: Path
 
 @pytest.mark.parametrize("linked", [False, True])
 def test_the_source_is_never_overwritten(segmented: Make, tmp_path: Path, linked: bool) -> None:
-    source = tmp_path / "cat.overlay.png"
+    source = tmp_path / "cat.overlay.jpg"
     source.write_bytes(b"the image")
     given = source
     if linked:
         given = tmp_path / "link.png"
         given.symlink_to(source)
-    with pytest.raises(FeedsegError, match=r"cat\.overlay\.png is the image itself"):
+    with pytest.raises(FeedsegError, match=r"cat\.overlay\.jpg is the image itself"):
         segmented(source=str(given)).save(tmp_path, "cat")
     assert source.read_bytes() == b"the image"
     assert not (tmp_path / "cat.labels.json").exists()
@@ -81,7 +81,7 @@ def test_if_one_file_cannot_be_written_none_is_replaced(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("ending", ["labels.png", "overlay.png", "labels.json"])
+@pytest.mark.parametrize("ending", ["labels.png", "overlay.jpg", "labels.json"])
 def test_a_folder_in_the_way_of_one_file_keeps_all_as_they_are(segmented: Make, tmp_path: Path, ending: str) -> None:
     (tmp_path / f"x.{ending}").mkdir()
     with pytest.raises(FeedsegError, match=rf"^cannot write .*x\.{ending}: it is a folder"):
@@ -146,7 +146,7 @@ def test_without_writers_it_is_the_default_ones(segmented: Make, tmp_path: Path)
 @pytest.mark.parametrize("formats", ["overlay", ["overlay"], ("overlay",)])
 def test_one_format_alone(segmented: Make, tmp_path: Path, formats: str | list[str]) -> None:
     files = segmented().save(tmp_path, formats=formats)
-    assert list(tmp_path.iterdir()) == [files.overlay] == [tmp_path / "picture.overlay.png"]
+    assert list(tmp_path.iterdir()) == [files.overlay] == [tmp_path / "picture.overlay.jpg"]
     with pytest.raises(AttributeError, match="nothing was saved as 'json'"):
         _ = files.json
 

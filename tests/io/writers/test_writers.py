@@ -14,7 +14,7 @@ from feedseg.segmentation import Segmentation
 
 def test_the_formats_there_are() -> None:
     assert {"json", "labels", "overlay"} <= set(WRITERS.names())
-    assert {".labels.json", ".labels.png", ".overlay.png"} <= set(suffixes())
+    assert {".labels.json", ".labels.png", ".overlay.jpg"} <= set(suffixes())
 
 
 @pytest.mark.parametrize("name", WRITERS.names())

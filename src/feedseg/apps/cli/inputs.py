@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
+from feedseg.io.palette import Colour, parse_colours
 from feedseg.settings import SPEEDS
 from feedseg.vocabulary import AUTO, Vocabulary
 from feedseg.vocabulary.text import classes_of_line
@@ -46,6 +47,18 @@ def choose_vocabulary(
             "or add classes, separated by commas"
         )
     return Vocabulary.parse_line(labels, behind, threshold or 0.0)
+
+
+def choose_colours(text: str | None, names: Sequence[str]) -> dict[str, Colour]:
+    """What --colours says: colours for some of the classes, or a file that has a line for each of them."""
+    if text is None:
+        return {}
+    if is_file(text):
+        try:
+            return parse_colours(Path(text).read_text(encoding="utf-8-sig"), names)
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeedsegError(f"cannot read the colours in {text}: {error}") from error
+    return parse_colours(text, names)
 
 
 def check_speed(speed: str, windows: Mapping[str, object]) -> str:

@@ -29,7 +29,7 @@ from feedseg.evaluation.metrics.confusion import intersection_over_union
 from feedseg.evaluation.photographs import FEEDBACKS as PHOTOGRAPH_FEEDBACKS
 from feedseg.evaluation.photographs import PHOTOGRAPHS, segment_photographs
 from feedseg.files import write_atomically
-from feedseg.io.palette import palette
+from feedseg.io.palette import class_colours, far_apart
 from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
 from feedseg.vision.hosts import HOSTS
 
@@ -81,7 +81,7 @@ def save_scenes(out: Path, examples: Sequence[Example]) -> None:
     """Write images, and targets as indexed PNGs in the colours of the results."""
     for example in examples:
         target = Image.fromarray(example.target)
-        target.putpalette(palette(len(WORDS.names), WORDS.has_background).tobytes())
+        target.putpalette(class_colours(WORDS.names, WORDS.has_background).tobytes())
         for end, image in (("png", Image.fromarray(example.scene.image)), ("truth.png", target)):
             with write_atomically(out / f"scene-{example.seed}.{end}") as temporary:
                 image.save(temporary)
@@ -89,8 +89,8 @@ def save_scenes(out: Path, examples: Sequence[Example]) -> None:
 
 def compose(examples: Sequence[Example], outcomes: ByFeedback, host: str) -> Sheet:
     """The sheet: the first examples, their target, and what the host made of them with every feedback."""
-    colours = palette(len(WORDS.names), WORDS.has_background)
-    colours[0] = GREY  # as pale as the panels show the background
+    # Grey as pale as the panels show the background; the patterns' words have no colours of their own worth showing.
+    colours = np.vstack([[GREY], far_apart(len(WORDS.names) - 1)]).astype(np.uint8)
     shown, everything = seeds(examples[:SHOWN]), f"over {counted(examples)}"
     rows = []
     for index, example in enumerate(examples[:SHOWN]):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from feedseg.evaluation.photographs import FEEDBACKS, MODEL, Photograph
-from feedseg.io.palette import palette
+from feedseg.io.palette import class_colours
 from feedseg.io.sheet import Entry, Panel, Sheet, tinted
 from feedseg.segmentation import Segmentation
 
@@ -28,7 +28,7 @@ def compose_photographs(found: Sequence[tuple[Photograph, Sequence[Segmentation]
     """Each photograph as it is, and its classes with every feedback."""
     rows = []
     for photograph, results in found:
-        colours = palette(len(photograph.words), False)
+        colours = class_colours(photograph.words, False)
         row = [Panel(_fitted(Image.fromarray(results[0].image)), [[Entry(", ".join(photograph.words))]])]
         for result in results:
             # the sheet shows label 0 as background, and here there is none

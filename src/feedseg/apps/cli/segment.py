@@ -109,6 +109,16 @@ def segment(
     connected: options.Connected = False,
     only_with: options.OnlyWith = None,
     only_without: options.OnlyWithout = None,
+    colours: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "WORDS|FILE",
+            'Colours for classes, "dog=#ff0000, sky=skyblue", or a file with a line each.',
+            "--colours",
+            hidden=True,
+        ),
+    ] = None,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,
     allow_urls: Annotated[
         bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
@@ -143,11 +153,11 @@ def segment(
 
     For every image b.jpg the folder of the results gets
       b.labels.png   the class of every pixel: an indexed PNG with a palette
-      b.overlay.png  the image in its classes' colours, with a legend
+      b.overlay.jpg  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
     or what --format says. Given again, it makes only what is not current.
     """
-    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
+    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_colours, choose_vocabulary
     from feedseg.io.cleaning import Regions
     from feedseg.io.output import Output
     from feedseg.vocabulary import BACKGROUND
@@ -161,6 +171,7 @@ def segment(
         regions=Regions(min_area, fill_holes, connected),
         only_with=only_with or (),
         only_without=only_without or (),
+        colours=choose_colours(colours, tuple(dict.fromkeys((BACKGROUND, *words.names)))),
     )
     output.check_classes((BACKGROUND, *words.names))
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
