@@ -366,7 +366,7 @@ def test_colours_are_those_that_were_asked_for(segment, draw, capsys) -> None:
     assert {one["name"]: one["colour"] for one in saved["classes"]} == colours
     with Image.open("feedseg-out/a.labels.png") as labels:
         palette = np.array(labels.getpalette()).reshape(-1, 3)
-    assert palette[1].tolist() == [1, 2, 3]
+    assert palette[saved["names"].index("sofa")].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("colours", ["sofe=red", "sofa=rad", "nowhere.txt", "cat=red, sofa=#f00"])

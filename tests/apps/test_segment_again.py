@@ -60,7 +60,7 @@ def test_only_what_is_missing_or_changed_is_made_again(again, draw, capsys: pyte
     assert "6 of 6 done before" in out
     Path("out/a.labels.json").unlink()
     Path("out/b.labels.png").write_bytes(b"")
-    with Path("out/c.overlay.png").open("ab") as file:
+    with Path("out/c.overlay.jpg").open("ab") as file:
         file.write(b"x")
     content = Path("photos/d.png").read_bytes()
     os.utime("photos/e.png")  # a date is no content
@@ -152,7 +152,7 @@ def test_another_run_replaces_all_or_is_refused(
     with Path("out/b.labels.json").open("a") as file:
         file.write("\n")  # by hand: it is ours no more
     assert again("photos/a.png", "--overwrite") == ["a"]
-    assert sorted(contents("out")) == ["a.labels.json", "a.labels.png", "a.overlay.png", "b.labels.json", "notes.txt"]
+    assert sorted(contents("out")) == ["a.labels.json", "a.labels.png", "a.overlay.jpg", "b.labels.json", "notes.txt"]
     assert contents("out")["a.labels.json"] == before["a.labels.json"]
 
 
@@ -192,12 +192,12 @@ def test_what_somebody_else_wrote_is_not_replaced(again, draw) -> None:
     draw("cat.png", 1)
     Path("cat.labels.png").write_bytes(b"mine")
     Path("results").mkdir()
-    Path("results/cat.overlay.png").write_bytes(b"mine, too")
+    Path("results/cat.overlay.jpg").write_bytes(b"mine, too")
     again("cat.png", out=".")
     again("cat.png", out="results")
     assert again("cat.png", out="results") == []
     assert Path("cat.labels.png").read_bytes() == b"mine"
-    assert Path("results/cat.overlay.png").read_bytes() == b"mine, too"
+    assert Path("results/cat.overlay.jpg").read_bytes() == b"mine, too"
     assert len(contents("results")) == 4
 
 

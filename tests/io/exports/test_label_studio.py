@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedseg.io.exports.label_studio import EXPORT, packed
+from feedseg.io.palette import class_colours
 from feedseg.io.results import Results
 
 
@@ -74,7 +75,8 @@ def test_the_interface_has_the_classes(saved: Callable[..., list[Path]], tmp_pat
     view = ElementTree.parse(tmp_path / "label-studio.xml").getroot()
     labels = view.findall("BrushLabels/Label")
     assert [label.get("value") for label in labels] == list(names[1:])
-    assert [label.get("background") for label in labels] == ["#2461f5", "#ff7f0a", "#3dbeaa"]
+    expected = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in class_colours(names, True)[1:].tolist()]
+    assert [label.get("background") for label in labels] == expected
     brush, image = view.find("BrushLabels"), view.find("Image")
     assert brush is not None
     assert image is not None

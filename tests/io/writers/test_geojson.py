@@ -39,7 +39,7 @@ def test_polygons_are_valid_and_part_the_image(labels: np.ndarray, connected: bo
 
 def test_what_a_feature_says(segmented: Callable[..., Segmentation]) -> None:
     cat, grass = json.loads(WRITER.encode(segmented()))["features"]  # the background has none
-    assert cat["properties"] == {"class": "cat", "index": 1, "pixels": 4, "colour": "#2461f5"}
+    assert cat["properties"] == {"class": "cat", "index": 1, "pixels": 4, "colour": "#ff004b"}
     assert cat["geometry"] == {"type": "Polygon", "coordinates": [[[2, 0], [4, 0], [4, 2], [2, 2], [2, 0]]]}
     assert grass["geometry"]["coordinates"] == [[[2, 2], [5, 2], [5, 3], [2, 3], [2, 2]]]
 

@@ -224,7 +224,7 @@ def test_a_file_that_could_be_anothers(segmented: Make, tmp_path: Path, suffix: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("ending", ["labels.png", "overlay.png", "labels.json"])
+@pytest.mark.parametrize("ending", ["labels.png", "overlay.jpg", "labels.json"])
 def test_with_only_own_files_those_of_others_stay(segmented: Make, tmp_path: Path, ending: str) -> None:
     somebodys = tmp_path / f"cat.{ending}"
     somebodys.write_bytes(b"{}")
@@ -245,7 +245,7 @@ def test_a_kill_between_two_files_leaves_them_known_as_ours(
     original = Path.replace
 
     def killed(self: Path, target: Path) -> Path:
-        if target.name == "x.overlay.png":
+        if target.name == "x.overlay.jpg":
             raise KeyboardInterrupt
         return original(self, target)
 
