@@ -5,10 +5,11 @@
 OLD and NEW are the folders that hold the package (`src` of a checkout). Both run in processes of their own with the
 same model, image and words, one call of the one, then one of the other, so that whatever else the machine does slows
 both alike. Cases: `window`, an image of 336 × 336 pixels that is one window for a random CLIP ViT-B/16 with a random
-DINO ViT-B/8 proxy, 20 words; `mini`, a drawn scene by the bundled model, 8 words; with the paper's feedback and with
-the calibrated one. Works: the whole way ("image"), the towers alone ("encode"), and other words for an encoded image
-("words"). Prints medians, their ratio, and the ratio's spread (the quartiles of the ratios of neighbouring calls);
-then the most memory that processes hold, and how many pixels get the same label.
+DINO ViT-B/8 proxy, 20 words; `mini`, a drawn scene by the bundled toy model, 8 words; `large`, a photograph enlarged
+to 24 megapixels by the bundled model for photographs, 171 words; with the paper's feedback and with the calibrated
+one. Works: the whole way ("image"), the towers alone ("encode"), and other words for an encoded image ("words").
+Prints medians, their ratio, and the ratio's spread (the quartiles of the ratios of neighbouring calls); then the most
+memory that processes hold, and how many pixels get the same label.
 """
 
 from __future__ import annotations
@@ -26,15 +27,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+import feedseg
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
 from feedseg.evaluation.scenes import draw_scene
 from random_models import save_clip, save_proxy
 
+PHOTOGRAPH = Path(str(feedseg.__file__)).parent / "models/photographs/chelsea.jpg"
 WORKER = Path(__file__).with_name("against_worker.py")
 WORKS = ("image", "encode", "words")
-CASES = ("window", "mini")
+CASES = ("window", "mini", "large")
 FEEDBACKS = ("paper", "calibrated")
 
 
@@ -45,6 +50,10 @@ def make_case(name: str, folder: Path, tiny: bool = False) -> Path:
         save_clip(folder / "clip", tiny=tiny)
         save_proxy(folder / "proxy", tiny=tiny)
         image = np.random.default_rng(0).integers(0, 256, (336, 336, 3), np.uint8)
+    elif name == "large":
+        (folder / "words.txt").write_text("\n".join(line[0] for line in load_benchmark("coco-stuff", None).classes))
+        with Image.open(PHOTOGRAPH) as photograph:
+            image = np.asarray(photograph.resize((600, 400) if tiny else (6000, 4000), Image.Resampling.BICUBIC))
     else:
         image = draw_scene(0, 192).image
     np.save(folder / "image.npy", image)

@@ -33,6 +33,9 @@ def works_of(case: Path, feedback: str) -> dict[str, Callable[[], Any]]:
             case / "clip", host="proxyclip", proxy=case / "proxy", feedback=feedback, device="cpu"
         )
         words = feedseg.Vocabulary(WORDS, templates=["{}"])
+    elif (case / "words.txt").is_file():
+        segmenter = feedseg.Segmenter.load("photo", feedback=feedback, device="cpu")
+        words = feedseg.Vocabulary((case / "words.txt").read_text().splitlines())
     else:
         segmenter = feedseg.Segmenter.load("mini", feedback=feedback, device="cpu")
         words = feedseg.Vocabulary(PATTERNS)
