@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -81,6 +81,7 @@ class Result:
     variants: Mapping[str, VariantResult]
     seconds: Mapping[str, float]  # the median over images: "encode", and each variant
     memory: int | None  # the most that one process held, bytes
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # image -> variant -> `encode_map`
 
     @property
     def missing(self) -> int:
@@ -114,6 +115,7 @@ def summarise(
         variants={variant: _variant(measured, variant, classes) for variant in variants},
         seconds={part: float(np.median([one.seconds[part] for one in measured])) for part in parts if measured},
         memory=max(memory, default=None),
+        labels={one.name: one.labels for one in measured},
     )
 
 
