@@ -25,7 +25,7 @@ def encode_map(labels: np.ndarray) -> str:
     """A label map of up to 65,536 classes, shrunk, as a PNG in Base64: some kilobytes."""
     small = shrunk(labels)
     buffer = BytesIO()
-    Image.fromarray(small.astype(np.uint8 if small.max() < 256 else np.uint16)).save(buffer, "PNG")
+    Image.fromarray(small.astype(np.uint8 if small.max() < 256 else np.uint16)).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

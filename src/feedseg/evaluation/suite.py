@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def average(miou: Mapping[str, Mapping[str, float]]) -> Average | None:
     return Average(means, present, tuple(name for name in SUITE if name not in present))
 
 
-def available(data: Path | None, limit: int | None, names: Iterable[str] = SUITE) -> tuple[Sequence[str], list[str]]:
+def available(names: Iterable[str], data: Path | None, limit: int | None) -> tuple[tuple[str, ...], list[str]]:
     """The benchmarks whose data are there, and for each of the others a line that says why not."""
     present, absent = [], []
     for name in names:
@@ -52,4 +52,4 @@ def available(data: Path | None, limit: int | None, names: Iterable[str] = SUITE
             absent.append(f"{name} is left out: {error}")
         else:
             present.append(name)
-    return present, absent
+    return tuple(present), absent

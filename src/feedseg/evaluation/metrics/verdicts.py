@@ -28,11 +28,14 @@ class Judgement:
     """A verdict, and how many images would be needed to call a gain of this size one."""
 
     verdict: Verdict
-    needed: int | None  # None where it is called a gain or a loss, or where there is nothing to show
+    needed: int | None = None  # None where it is called a gain or a loss, or where there is nothing to show
+    outdone: bool = False  # whether there is a gain, and the control has no smaller one
 
     @property
     def text(self) -> str:
         """In words."""
+        if self.outdone:
+            return f"{self.verdict.value}; the control gains no less"
         if self.needed is None:
             return self.verdict.value
         return f"{self.verdict.value}; an effect of this size needs about {_rounded(self.needed):,} images"
@@ -50,10 +53,12 @@ def judge(gain: Interval, over_control: Interval | None, images: int) -> Judgeme
     """
     verdict = _verdict(gain, over_control, images)
     if verdict in (Verdict.GAIN, Verdict.LOSS, Verdict.UNCHECKED):
-        return Judgement(verdict, None)
+        return Judgement(verdict)
+    if gain.value > 0 and over_control is not None and over_control.value <= 0:
+        return Judgement(verdict, outdone=True)
     counts = [needed_images(one, images) for one in (gain, over_control) if one is not None]
     known = [count for count in counts if count is not None]
-    return Judgement(verdict, max(FEW, *known) if len(known) == len(counts) else None)
+    return Judgement(verdict, max(FEW, *known) if known and len(known) == len(counts) else None)
 
 
 def _verdict(gain: Interval, over_control: Interval | None, images: int) -> Verdict:

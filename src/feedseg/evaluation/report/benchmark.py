@@ -18,10 +18,10 @@ from feedseg.evaluation.datasets.samples import Sample
 from feedseg.evaluation.experiment import CALIBRATED, CONTROL, NONE, PAPER, Bench, variant_title, with_feedback
 from feedseg.evaluation.metrics.bootstrap import Interval, few_note
 from feedseg.evaluation.metrics.confusion import largest_mistakes
+from feedseg.evaluation.metrics.ranking import shown_variant
 from feedseg.evaluation.metrics.results import Result, VariantResult
 from feedseg.evaluation.metrics.verdicts import Judgement, judge
 from feedseg.evaluation.report.comparison import Comparison, comparison_table, comparisons
-from feedseg.evaluation.report.images import Choice, chosen_images, shown_variant
 from feedseg.evaluation.report.published import Published, card_of, published_for
 from feedseg.evaluation.report.tables import NOTHING, Table, percent, points, signed, with_interval
 from feedseg.weights.catalog import CARDS
@@ -88,11 +88,6 @@ class BenchmarkReport:
     def comparisons(self) -> list[Comparison]:
         """What papers report, the nearest first, and how it differs."""
         return comparisons(self.bench, self.result)
-
-    @cached_property
-    def choices(self) -> dict[str, list[Choice]]:
-        """The images that are shown, by the variant that they were chosen by."""
-        return chosen_images(self.result)
 
     def tables(self) -> list[Table]:
         """What stands before the images."""

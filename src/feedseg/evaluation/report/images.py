@@ -1,7 +1,4 @@
-"""The images of a report: for every variant those that gain and lose most by it, its best and its worst.
-
-Their labels were kept while they were measured, so that no model is asked again.
-"""
+"""The images of a report, drawn from the labels that were kept while they were measured: no model is asked again."""
 
 from __future__ import annotations
 
@@ -13,23 +10,12 @@ import numpy as np
 from feedseg.engine.outcomes import explain
 from feedseg.evaluation.datasets.masks import IGNORED
 from feedseg.evaluation.datasets.samples import Sample
-from feedseg.evaluation.experiment import NONE, Bench, variant_title, with_feedback
+from feedseg.evaluation.experiment import Bench, variant_title
+from feedseg.evaluation.metrics.ranking import Choice
 from feedseg.evaluation.metrics.results import Result
 from feedseg.evaluation.report.panels import class_map, hexadecimal, photograph
 from feedseg.evaluation.small_maps import decode_map, shrunk
 from feedseg.labelmap import LabelMap
-
-EACH = 3  # images of every order
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An image that is shown, and why; the mean IoU of its target's classes without feedback and as shown."""
-
-    name: str
-    heading: str
-    without: float | None
-    chosen: float
 
 
 @dataclass(frozen=True)
@@ -60,55 +46,19 @@ class Gallery:
     drawn: Mapping[str, Drawn]  # by the image's name
 
 
-def shown_variant(variants: Sequence[str] | Mapping[str, object]) -> str:
-    """The one that a report begins with: the first with feedback, or else the first of all."""
-    names = list(variants)
-    return next(iter(with_feedback(names)), names[0])
-
-
-def chosen_images(result: Result) -> dict[str, list[Choice]]:
-    """For every variant beside the baseline, or for that alone, the images to show; that to begin with first."""
-    first = shown_variant(result.variants)
-    names = [first, *(name for name in result.variants if name not in (NONE, first))]
-    return {name: _chosen_by(result, name) for name in names}
-
-
-def _chosen_by(result: Result, variant: str) -> list[Choice]:
-    """The largest gains and losses where both were measured, then the best and the worst; each image once."""
-    chosen = result.variants[variant].by_image
-    without = result.variants[NONE].by_image if NONE in result.variants and variant != NONE else None
-    known = np.flatnonzero(~np.isnan(chosen))
-    orders: list[tuple[str, np.ndarray]] = []
-    if without is not None:
-        gains = (chosen - without)[known]
-        orders.append(("Largest gains", known[np.argsort(-gains, kind="stable")][: int((gains > 0).sum())]))
-        orders.append(("Largest losses", known[np.argsort(gains, kind="stable")][: int((gains < 0).sum())]))
-    orders.append(("Best", known[np.argsort(-chosen[known], kind="stable")]))
-    orders.append(("Worst", known[np.argsort(chosen[known], kind="stable")]))
-    choices: dict[str, Choice] = {}
-    for heading, order in orders:
-        unseen = [index for index in order.tolist() if result.names[index] not in choices][:EACH]
-        for index in unseen:
-            before = None if without is None else float(without[index])
-            name = result.names[index]
-            choices[name] = Choice(name, heading, before, float(chosen[index]))
-    return list(choices.values())
-
-
 def draw_gallery(bench: Bench, samples: Sequence[Sample], result: Result) -> Gallery:
     """Read photograph and target of every image that is shown, and draw them and the labels that were kept.
 
     One that can no longer be read is never the end of the report.
     """
-    choices = chosen_images(result)
     by_name = {sample.name: sample for sample in samples}
     drawn = {}
-    for name in dict.fromkeys(choice.name for chosen in choices.values() for choice in chosen):
+    for name in dict.fromkeys(choice.name for chosen in result.choices.values() for choice in chosen):
         try:
             drawn[name] = _drawn(bench, by_name[name], result)
         except Exception as error:  # decoders are many, and so is what they raise
             drawn[name] = Drawn(failure=explain(error))
-    return Gallery(choices, drawn)
+    return Gallery(result.choices, drawn)
 
 
 def _drawn(bench: Bench, sample: Sample, result: Result) -> Drawn:

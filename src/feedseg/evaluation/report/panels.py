@@ -10,7 +10,7 @@ from PIL import Image
 
 SMALLEST = 240  # pixels of the long side; what is smaller is enlarged by a whole factor
 QUALITY = 80  # of a photograph's JPEG
-PAPER, INK = (255, 255, 255), (96, 100, 106)  # of the hatching
+PAPER, INK = (255, 255, 255), (168, 172, 180)  # of the hatching
 PERIOD, LINE = 8, 2  # of the hatching, pixels
 
 

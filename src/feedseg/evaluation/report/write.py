@@ -75,7 +75,7 @@ def _markdown(reports: Sequence[BenchmarkReport], machine: Table) -> str:
         parts += [table.markdown() for table in report.tables()]
         rows = [
             (variant_title(variant), choice.heading, choice.name, percent(choice.without), percent(choice.chosen))
-            for variant, choices in report.choices.items()
+            for variant, choices in report.result.choices.items()
             for choice in choices
         ]
         if rows:
