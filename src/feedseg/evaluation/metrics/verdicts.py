@@ -20,7 +20,7 @@ class Verdict(Enum):
     UNCHECKED = "above zero, but no control was measured: it may be smoothing alone"
     UNCLEAR = "no gain shown: its interval holds zero"
     LOSS = "a loss: its interval is below zero"
-    FEW = "too few images to call it a gain or a loss"
+    FEW = "too few images to tell"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Judgement:
             return f"{self.verdict.value}; the control gains no less"
         if self.needed is None:
             return self.verdict.value
-        return f"{self.verdict.value}; an effect of this size needs about {_rounded(self.needed):,} images"
+        return f"{self.verdict.value}; such an effect needs about {_rounded(self.needed):,} images"
 
 
 def judge(gain: Interval, over_control: Interval | None, images: int) -> Judgement:
