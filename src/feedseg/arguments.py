@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -28,11 +28,13 @@ class CallOptions(TypedDict, total=False):
         object, or "none".
     settings: sizes and windows.
     refiners: names, "package.module:Name" or objects, which change the scores one after the other.
+    scores: whether results hold the probability of every class at the resolution of the patches.
     """
 
     feedback: str | bool | Feedback | type[Feedback] | None
     settings: Settings | None
     refiners: Iterable[str | Refiner | type[Refiner]]
+    scores: bool
 
 
 class Request(NamedTuple):
@@ -42,13 +44,19 @@ class Request(NamedTuple):
     vocabulary: Vocabulary
 
     @classmethod
-    def of(cls, item: Any, common: Vocabulary | None) -> Request:
-        """From an image, with the words that are common to all, or from a pair of an image and its own words."""
+    def of(cls, item: Any, common: Vocabulary | None, resolved: Callable[[Words], Vocabulary]) -> Request:
+        """From an image, with the words that are common to all, or from a pair of an image and its own words.
+
+        Args:
+            item: an image, or a pair.
+            common: the words of an image without its own.
+            resolved: makes the vocabulary of an image's own words.
+        """
         pair: tuple[Any, Any] = item if isinstance(item, tuple) and len(item) == 2 else (item, common)
         image, words = pair
         if words is None:
             raise FeedsegError("an image without words: give words for all, or pairs of an image and its words")
-        return cls(read_image(image), Vocabulary.of(words))
+        return cls(read_image(image), words if words is common else resolved(words))
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Plan:
     feedback: Feedback | None
     settings: Settings
     refiners: tuple[Refiner, ...] = ()
+    scores: bool = False
 
     def changed(
         self,
@@ -65,6 +74,7 @@ class Plan:
         feedback: str | bool | Feedback | type[Feedback] | None = None,
         settings: Settings | None = None,
         refiners: Iterable[str | Refiner | type[Refiner]] = (),
+        scores: bool = False,
     ) -> Plan:
         """The same with what a call wants otherwise; None is as it was.
 
@@ -72,7 +82,7 @@ class Plan:
             FeedsegError: there is no feedback or refiner of a name, or settings are none.
         """
         chosen = self.feedback if feedback is None else chosen_feedback(feedback, encoder)
-        return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners))
+        return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners), scores)
 
 
 def checked_settings(wanted: Settings | None) -> Settings | None:

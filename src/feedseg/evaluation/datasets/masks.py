@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import LARGEST_VALUE, Benchmark
+from feedseg.io.decoders import decoders
 
 IGNORED = -1  # in a target: the pixel does not count
 INDEXED = ("P", "L", "1", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes with one number a pixel
@@ -83,7 +84,7 @@ def check_mode(path: Path, mode: str) -> None:
 def opened(path: Path) -> Iterator[Image.Image]:
     """An open image; whatever Pillow raises inside becomes a FeedsegError that names the file."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=decoders(path.suffix)) as image:
             yield image
     except FileNotFoundError as error:
         raise FeedsegError(f"{path} is missing") from error

@@ -8,20 +8,19 @@ from pathlib import Path
 from feedseg.evaluation.toml_files import read_toml
 from feedseg.weights.catalog import CARDS
 
-# The catalog's names of the models that papers report on, as they write them; and of the proxy.
+# The catalog's names of the models that papers report on, as they write them; then of the proxies.
 MODELS = {"vit-b-16": "ViT-B/16 openai", "vit-l-14": "ViT-L/14 openai", "vit-h-14": "ViT-H/14 laion2b"}
-PROXY, PROXY_TITLE = "dino-b8", "DINO-B/8"
+PROXIES = {"dino-b8": "DINO-B/8"}
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published result. What is None is not known of it."""
+    """A published result. What is None is not recorded of it, and of none is the protocol."""
 
     miou: float  # percent
     model: str | None
     host: str | None
     proxy: str | None
-    protocol: str | None  # the published protocol that made it
     feedback: bool = False  # whether it is the paper's with its feedback
 
     @property
@@ -39,13 +38,10 @@ def published(benchmark: str) -> list[Published]:
     if benchmark not in table["benchmarks"]:
         return []
     column = table["benchmarks"].index(benchmark)
-    found = [
-        Published(row["miou"][column], row["model"], row["host"], row.get("proxy"), row.get("protocol"))
-        for row in table["rows"]
-    ]
+    found = [Published(row["miou"][column], row["model"], row["host"], row.get("proxy")) for row in table["rows"]]
     fed_back = table["feedback"]
     if benchmark in fed_back:
-        found.append(Published(fed_back[benchmark], None, None, None, fed_back["protocol"], feedback=True))
+        found.append(Published(fed_back[benchmark], None, None, None, feedback=True))
     return found
 
 
@@ -59,7 +55,7 @@ def published_for(benchmark: str, model: str, host: str, proxy: str | None) -> P
         proxy: as `model`; None where the host uses none.
     """
     title = title_of(model)
-    if proxy is not None and card_of(proxy) != PROXY:
+    if proxy is not None and card_of(proxy) not in PROXIES:
         return None
     rows = (row for row in published(benchmark) if row.host is not None)
     return next((row for row in rows if row.model == title and same_host(row, host)), None)
