@@ -244,6 +244,13 @@ def test_what_does_not_count_is_hatched_and_every_other_pixel_has_its_colour() -
         assert len(np.unique(drawn[:80].reshape(-1, 3), axis=0)) == 2
 
 
+def loaded(page: Path, tmp_path: Path) -> str:
+    """A page's document after its scripts have run, as Chromium has it."""
+    command = [str(CHROMIUM), "--no-sandbox", "--headless=new", "--disable-gpu", "--allow-file-access-from-files"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=2200,1000", "--dump-dom", page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 @pytest.mark.parametrize("width", [420, 1200, 1920])
 def test_the_page_is_never_wider_than_the_window(out: Path, tmp_path: Path, width: int) -> None:
@@ -255,13 +262,53 @@ def test_the_page_is_never_wider_than_the_window(out: Path, tmp_path: Path, widt
         f'<iframe src="page.html" width="{width}" height="900" style="border:0"></iframe><p id="p"></p><script>onload='
         '()=>{document.getElementById("p").textContent=document.querySelector("iframe").contentDocument.title}</script>'
     )
-    command = [str(CHROMIUM), "--no-sandbox", "--headless=new", "--disable-gpu", "--allow-file-access-from-files"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=2200,1000", "--dump-dom", frame.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    dom = loaded(frame, tmp_path)
     found = re.search(r'<p id="p">(\d+),(\d+)</p>', dom)
     assert found is not None
     assert int(found[2]) == width
     assert int(found[1]) <= width
+
+
+class Shown(HTMLParser):
+    """The variants whose images are shown, and under which of them every row of panels stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variant = ""
+        self.visible: list[str] = []
+        self.image = ""
+        self.images: dict[str, list[str]] = {}
+        self.panels: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        kind = values.get("class")
+        if kind == "choice":
+            self.variant = values["data-variant"] or ""
+            if "hidden" not in values:
+                self.visible.append(self.variant)
+        elif kind == "image":
+            self.image = values["data-image"] or ""
+            self.images.setdefault(self.variant, []).append(self.image)
+        elif kind == "panels":
+            self.panels.append((self.variant, self.image))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.parametrize("variant", ["paper", "control"])
+def test_the_reader_chooses_the_variant_whose_images_are_shown(out: Path, tmp_path: Path, variant: str) -> None:
+    choose = (
+        f'<script>const one=document.querySelector(".choose select");one.value="{variant}";'
+        'one.dispatchEvent(new Event("change"))</script></body>'
+    )
+    page = tmp_path / "page.html"
+    page.write_text((out / "report.html").read_text().replace("</body>", choose))
+    shown = Shown()
+    shown.feed(loaded(page, tmp_path))
+    assert shown.visible == [variant]
+    moved = shown.images[variant]
+    assert moved
+    assert [shown.panels.count((variant, name)) for name in moved] == [1] * len(moved)
 
 
 @pytest.mark.parametrize(

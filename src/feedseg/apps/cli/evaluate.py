@@ -37,7 +37,7 @@ def evaluate(
     ] = None,
     suite: Annotated[
         bool,
-        option(DATA, None, f"The {len(SUITE)} benchmarks of the papers, as far as their data are there.", "--suite"),
+        options.flag(DATA, "--suite", f"The {len(SUITE)} benchmarks of the papers, as far as their data are there."),
     ] = False,
     limit: options.Limit = None,
     model: options.ModelName = PAPER_MODEL,

@@ -53,7 +53,7 @@ def _chosen_by(variant: str, names: Sequence[str], variants: Mapping[str, Varian
     orders.append(("Worst", known[np.argsort(chosen[known], kind="stable")]))
     choices: dict[str, Choice] = {}
     for heading, order in orders:
-        unseen = [index for index in order.tolist() if names[index] not in choices][:EACH]
+        unseen: list[int] = [index for index in order.tolist() if names[index] not in choices][:EACH]
         for index in unseen:
             before = None if without is None else float(without[index])
             choices[names[index]] = Choice(names[index], heading, before, float(chosen[index]))

@@ -36,7 +36,7 @@ def comparisons(bench: Bench, result: Result) -> list[Comparison]:
     host, model = bench.segmenter.encoder.host.name, title_of(bench.segmenter.provenance()["model"]["name"])
     near = [row for row in without if same_host(row, host)] or [row for row in without if row.model == model]
     found = [_compared(row, bench, result) for row in (*near, *(row for row in rows if row.feedback))]
-    return sorted(found, key=lambda one: (one.published.feedback, len(one.models)))
+    return sorted(found, key=lambda one: (one.published.feedback, one.published.model != model, len(one.models)))
 
 
 def comparison_table(found: list[Comparison]) -> Table:

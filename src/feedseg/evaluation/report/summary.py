@@ -90,7 +90,7 @@ def average_table(reports: Sequence[BenchmarkReport]) -> Table | None:
     if (mean := average_of(reports)) is None:
         return None
     by_name = {one.name: one for one in reports}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             variant_title(name),
             *(percent(by_name[one].result.variants[name].miou.value) for one in mean.present),
