@@ -7,6 +7,7 @@ user's caches. Helpers are imported when they are first asked for, so that a tes
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
@@ -28,6 +29,10 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 THREADS = int(os.environ.get("FEEDSEG_TEST_THREADS", "1"))
+
+# A shell starts what runs in its background with interrupts ignored, and so would be all processes that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class MakesFolder(Protocol):

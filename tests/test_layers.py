@@ -39,7 +39,7 @@ ALLOWED = {
     *(("segmentation", f"feedseg.integrations.{name}") for name in ("transformers", "supervision", "fiftyone")),
 }
 # Which weights to prefer where a repository has two layouts is told by the files, before there is a tower.
-OF_FILES = "feedseg.weights.checkpoint"
+OF_FILES = "feedseg.weights.layout"
 PORTABLE = ("feedseg.registry", "feedseg.vision.ops", "feedseg.vision.feedback")  # of the project, for the feedback
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -104,8 +104,7 @@ def test_a_number_that_is_not_finite_is_refused(value):
         )
 
 
-def test_memory_does_not_grow_with_classes_times_pixels():
-    """No tensor of the tiles holds more than a few bands of an image."""
+def test_bands_are_no_higher_than_a_tile():
     logits = torch.randn(300, 6, 8, generator=torch.Generator().manual_seed(0)) * 0.1
     tiled = TiledBest(StitchedLogits.of_grid(logits, (900, 1200)), range(300), [[word] for word in range(300)], 40.0)
     for rows, label, probability in tiled.bands():

@@ -28,7 +28,8 @@ from hub_server import Answer, Break, HubServer, Request, reset
 SCRIPT = """
 import json, sys
 from feedseg.errors import FeedsegError
-from feedseg.weights.checkpoint import cached_revision, find_checkpoint
+from feedseg.weights.checkpoint import find_checkpoint
+from feedseg.weights.hub import cached_revision
 
 for source in sys.argv[2:]:
     repository, _, revision = source.partition("@")

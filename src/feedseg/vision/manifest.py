@@ -26,7 +26,8 @@ from feedseg.vision.model import Model, tower_families
 from feedseg.vision.text import TEXT_ENCODERS
 from feedseg.vision.text.bank import read_bank
 from feedseg.vision.text.base import TextAlignment, TextEncoder
-from feedseg.weights.checkpoint import CONFIGS, MANIFEST, Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.weights.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
+from feedseg.weights.layout import CONFIGS, MANIFEST
 from feedseg.weights.modules import channels, deviations
 
 

@@ -12,7 +12,8 @@ import torch
 from feedseg.errors import FeedsegError
 from feedseg.vision.text.base import TextEncoder
 from feedseg.vision.towers import TOWERS
-from feedseg.weights.checkpoint import MANIFEST, find_checkpoint, read_config
+from feedseg.weights.checkpoint import find_checkpoint, read_config
+from feedseg.weights.layout import MANIFEST
 
 if TYPE_CHECKING:
     from feedseg.vision.towers.base import TowerFamily, VisionTower

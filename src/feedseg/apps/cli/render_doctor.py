@@ -18,7 +18,7 @@ from feedseg.evaluation.vectors.compare import compare_folder
 from feedseg.vision.devices import choose_device, choose_dtype
 from feedseg.vision.text.cache import cache_folder
 from feedseg.weights.catalog import CARDS
-from feedseg.weights.checkpoint import cached_revision
+from feedseg.weights.hub import cached_revision
 
 PACKAGES = ("feedseg", "torch", "transformers", "huggingface_hub", "safetensors", "tokenizers", "numpy", "pillow")
 VECTOR = "evaluation/vectors"  # in the package

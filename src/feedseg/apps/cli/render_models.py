@@ -12,7 +12,7 @@ from feedseg.decode.refiners import REFINERS
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, DEFAULT_PROXY, Card
-from feedseg.weights.checkpoint import cached_revision
+from feedseg.weights.hub import cached_revision
 
 GROUPS = {"tower": "--model", "proxy": "--proxy"}
 
