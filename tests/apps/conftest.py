@@ -14,7 +14,7 @@ from PIL import Image
 
 import tiny_models
 from feedseg.apps.cli.main import main
-from feedseg.evaluation.report import images as report_images
+from feedseg.evaluation.metrics import ranking
 from measuring import QUICK, write_dataset
 
 WORDS = "cat; kitten, sofa, rug"
@@ -27,7 +27,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("FEEDSEG_DEBUG", raising=False)
-    monkeypatch.setattr(report_images, "EACH", 0)  # drawing takes longer than all else; test_report has images
+    monkeypatch.setattr(ranking, "EACH", 0)  # drawing takes longer than all else; test_report has images
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +145,7 @@ def undisturbed(dataset: Path, evaluate: Callable[..., int], tmp_path_factory: p
     """The journals' folder of an evaluation that nothing has happened to."""
     out = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_images, "EACH", 0)
+        patch.setattr(ranking, "EACH", 0)
         assert evaluate("--dataset", dataset, "--out", out) == 0
     return out / "mine"
 

@@ -19,6 +19,7 @@ from feedseg.evaluation.datasets.samples import Sample
 from feedseg.evaluation.measured import Measured, sparse
 from feedseg.evaluation.metrics.boundaries import boundary_counts
 from feedseg.evaluation.metrics.confusion import confusion_matrix
+from feedseg.evaluation.small_maps import encode_map
 from feedseg.io.images import RgbImage
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.settings import Settings
@@ -56,7 +57,7 @@ class Experiment:
     settings: Settings
     variants: Variants
     refiners: tuple[Any, ...] = ()  # names or objects, in order
-    boundaries: bool = True  # whether boundary scores are wanted too
+    boundaries: bool = True  # whether boundary scores are wanted too, and small label maps for a report to show
 
     @property
     def classes(self) -> int:
@@ -117,6 +118,7 @@ class Bench:
         seconds = {"encode": time.perf_counter() - start}
         pixels: dict[str, np.ndarray] = {}
         boundaries: dict[str, np.ndarray] = {}
+        labels: dict[str, str] = {}
         for variant in self.experiment.variants:
             start = time.perf_counter()
             pred = self.label(encoded, variant)
@@ -126,7 +128,9 @@ class Bench:
                 counts = boundary_counts(target, pred, classes, IGNORED)
                 present = np.flatnonzero(counts.any(axis=0))
                 boundaries[variant] = np.column_stack((present, counts[:, present].T))
-        return Measured(sample.name, sample.sizes, pixels, boundaries, seconds, peak_memory(self.segmenter.device))
+                labels[variant] = encode_map(pred)
+        memory = peak_memory(self.segmenter.device)
+        return Measured(sample.name, sample.sizes, pixels, boundaries, seconds, memory, labels)
 
 
 def described(feedback: Any) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ class Measured:
     boundaries: Mapping[str, np.ndarray]  # variant -> (n, 5): class, the four rows of `boundary_counts`; zeros left out
     seconds: Mapping[str, float]  # "encode" and every variant
     memory: int | None  # the process's peak so far, bytes
+    labels: Mapping[str, str] = field(default_factory=dict)  # variant -> `encode_map` of its labels
 
     def to_json(self) -> dict[str, Any]:
         """All but the identity."""
@@ -51,7 +52,8 @@ class Measured:
             field: {variant: rows.tolist() for variant, rows in getattr(self, field).items()}
             for field in ("pixels", "boundaries")
         }
-        return {**arrays, "seconds": {part: round(one, 6) for part, one in self.seconds.items()}, "memory": self.memory}
+        seconds = {part: round(one, 6) for part, one in self.seconds.items()}
+        return {**arrays, "seconds": seconds, "memory": self.memory, "labels": dict(self.labels)}
 
     @classmethod
     def from_json(cls, image: Identity, content: Mapping[str, Any]) -> Measured:
@@ -60,7 +62,8 @@ class Measured:
         def arrays(field: str, columns: int) -> dict[str, np.ndarray]:
             return {name: np.array(rows, np.int64).reshape(-1, columns) for name, rows in content[field].items()}
 
-        return cls(*image, arrays("pixels", 3), arrays("boundaries", 5), content["seconds"], content["memory"])
+        labels = content.get("labels", {})  # older journals have none
+        return cls(*image, arrays("pixels", 3), arrays("boundaries", 5), content["seconds"], content["memory"], labels)
 
 
 @dataclass

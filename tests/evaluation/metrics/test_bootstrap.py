@@ -96,5 +96,5 @@ def test_it_is_fast_for_a_large_benchmark() -> None:
     union = rng.integers(0, 10_000, (5000, 171))
     one, other = (PictureAreas((union * rng.random(union.shape)).astype(np.int64), union) for _ in range(2))
     start = time.process_time()
-    gain_interval(one, other, repeats=200)
-    assert time.process_time() - start < 5  # of the processor; it takes about 0.3
+    gain_interval(one, other)
+    assert time.process_time() - start < 20  # of the processor; it takes about 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -16,15 +18,16 @@ import pytest
 import sklearn.metrics
 from PIL import Image
 
+from feedseg.evaluation.metrics import ranking
 from feedseg.evaluation.metrics.bootstrap import Interval
-from feedseg.evaluation.report import images as report_images
 from feedseg.evaluation.report.html import html_table
-from feedseg.evaluation.report.images import target_overlay
+from feedseg.evaluation.report.panels import class_map
 from feedseg.evaluation.report.plot import Mark, interval_plot
 from feedseg.evaluation.report.published import card_of, published_for
 from feedseg.evaluation.report.tables import Table, points, signed
 from measuring import CLASSES, journal_lines, write_dataset
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ZERO: Any = 0.0  # scikit-learn's own annotation says that it is text
 
 
@@ -32,7 +35,7 @@ ZERO: Any = 0.0  # scikit-learn's own annotation says that it is text
 def out(tmp_path_factory: pytest.TempPathFactory, evaluate) -> Path:
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_images, "EACH", 1)
+        patch.setattr(ranking, "EACH", 1)
         evaluate(write_dataset(folder / "photos", 5), folder / "out")
     return folder / "out"
 
@@ -144,12 +147,11 @@ def test_the_page_is_whole_holds_its_images_and_needs_nothing_else(out: Path, re
     assert page.references
     for reference in page.references:
         kind, _, data = reference.partition(",")
-        assert kind == "data:image/jpeg;base64"
+        assert kind in ("data:image/jpeg;base64", "data:image/png;base64")
         image = Image.open(BytesIO(base64.b64decode(data)))
         image.load()
-        assert image.format == "JPEG"
-        assert image.width >= 300
-    assert not re.search(r"url\(|@import|<script|<link", content)
+        assert max(image.size) >= 240
+    assert not re.search(r"url\(|@import|<script [^>]*src|<link", content)
     for variant in ("none", "paper", "control"):
         assert f"{100 * report['variants'][variant]['miou']['value']:.1f}" in page.text
     for name in CLASSES:
@@ -160,7 +162,7 @@ def test_the_page_is_whole_holds_its_images_and_needs_nothing_else(out: Path, re
 def test_an_image_that_is_lost_later_costs_nothing_but_its_panel(
     tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_images, "EACH", 1)
+    monkeypatch.setattr(ranking, "EACH", 1)
     dataset, out = write_dataset(tmp_path / "photos", 2), tmp_path / "out"
     evaluate(dataset, out, 1)
     lost = tmp_path / "photos/images/0.png"
@@ -174,11 +176,11 @@ def test_an_image_that_is_lost_later_costs_nothing_but_its_panel(
     page = Page()
     page.feed((out / "report.html").read_text())
     assert f"could not be drawn: {lost}" in page.text
-    assert len(page.references) == 3  # target, without and with feedback, of the other one
+    assert len(page.references) == 5  # photograph, ground truth and three variants, of the other one
 
 
 def test_one_image_claims_no_interval(tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_images, "EACH", 0)
+    monkeypatch.setattr(ranking, "EACH", 0)
     out = tmp_path / "out"
     evaluate(write_dataset(tmp_path / "photos", 1), out)
     figures = json.loads((out / "report.json").read_text())["benchmarks"][0]
@@ -229,14 +231,84 @@ def test_the_plot_is_xml_and_places_zero_and_values_to_scale() -> None:
     assert high - zero == pytest.approx(3 * (low - zero), abs=0.2)
 
 
-def test_what_does_not_count_is_shown_as_cut_out() -> None:
-    pixels = np.full((80, 80, 3), 90, np.uint8)
-    target = np.zeros((80, 80), np.int32)
-    target[:, 40:] = -1
-    for background in (True, False):
-        drawn = np.asarray(target_overlay(pixels, target, ("one", "two"), background))
-        assert drawn[100, 600].min() > 130  # pale
-        assert drawn[100, 600].mean() > drawn[100, 100].mean() + 20
+def test_what_does_not_count_is_hatched_and_every_other_pixel_has_its_colour() -> None:
+    rng = np.random.default_rng(0)
+    for classes in (3, 300):
+        colours = rng.integers(0, 256, (classes, 3), np.uint8)
+        labels = rng.integers(0, classes, (240, 250))
+        ignored = np.zeros(labels.shape, bool)
+        ignored[:80] = True
+        data = base64.b64decode(class_map(labels, colours, ignored).partition(",")[2])
+        drawn = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+        np.testing.assert_array_equal(drawn[80:], colours[labels[80:]])
+        assert len(np.unique(drawn[:80].reshape(-1, 3), axis=0)) == 2
+
+
+def loaded(page: Path, tmp_path: Path) -> str:
+    """A page's document after its scripts have run, as Chromium has it."""
+    command = [str(CHROMIUM), "--no-sandbox", "--headless=new", "--disable-gpu", "--allow-file-access-from-files"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=2200,1000", "--dump-dom", page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.parametrize("width", [420, 1200, 1920])
+def test_the_page_is_never_wider_than_the_window(out: Path, tmp_path: Path, width: int) -> None:
+    probe = "<script>document.title=[document.scrollingElement.scrollWidth,innerWidth].join()</script></body>"
+    page = tmp_path / "page.html"
+    frame = tmp_path / "frame.html"  # a window of its own has a least width
+    page.write_text((out / "report.html").read_text().replace("</body>", probe))
+    frame.write_text(
+        f'<iframe src="page.html" width="{width}" height="900" style="border:0"></iframe><p id="p"></p><script>onload='
+        '()=>{document.getElementById("p").textContent=document.querySelector("iframe").contentDocument.title}</script>'
+    )
+    dom = loaded(frame, tmp_path)
+    found = re.search(r'<p id="p">(\d+),(\d+)</p>', dom)
+    assert found is not None
+    assert int(found[2]) == width
+    assert int(found[1]) <= width
+
+
+class Shown(HTMLParser):
+    """The variants whose images are shown, and under which of them every row of panels stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variant = ""
+        self.visible: list[str] = []
+        self.image = ""
+        self.images: dict[str, list[str]] = {}
+        self.panels: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        kind = values.get("class")
+        if kind == "choice":
+            self.variant = values["data-variant"] or ""
+            if "hidden" not in values:
+                self.visible.append(self.variant)
+        elif kind == "image":
+            self.image = values["data-image"] or ""
+            self.images.setdefault(self.variant, []).append(self.image)
+        elif kind == "panels":
+            self.panels.append((self.variant, self.image))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.parametrize("variant", ["paper", "control"])
+def test_the_reader_chooses_the_variant_whose_images_are_shown(out: Path, tmp_path: Path, variant: str) -> None:
+    choose = (
+        f'<script>const one=document.querySelector(".choose select");one.value="{variant}";'
+        'one.dispatchEvent(new Event("change"))</script></body>'
+    )
+    page = tmp_path / "page.html"
+    page.write_text((out / "report.html").read_text().replace("</body>", choose))
+    shown = Shown()
+    shown.feed(loaded(page, tmp_path))
+    assert shown.visible == [variant]
+    moved = shown.images[variant]
+    assert moved
+    assert [shown.panels.count((variant, name)) for name in moved] == [1] * len(moved)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
+from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, SUITE
 from feedseg.vision.feedback import AUTO, FEEDBACKS
 from feedseg.weights.catalog import PAPER_MODEL
 
@@ -17,11 +17,12 @@ EXAMPLES = """Examples:
   feedseg evaluate scenes --model mini --limit 50
   feedseg evaluate scenes --model mini --limit 50 --feedback none,paper,calibrated
   feedseg evaluate voc21 voc20 --data VOCdevkit
+  feedseg evaluate --suite --data FOLDER
   feedseg evaluate coco-stuff --data coco_stuff164k --shards 4
   feedseg evaluate --dataset mine.toml --data photos --protocol host
 
-Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
-130 interrupted.
+Exit code: 0 all is well, 1 some images failed or the suite's data are not all
+there, 2 nothing could be started, 130 interrupted.
 """
 
 
@@ -34,6 +35,10 @@ def evaluate(
     dataset: Annotated[
         list[str] | None, option(DATA, "FILE", "A data set of your own, a TOML file; may be repeated.", "--dataset")
     ] = None,
+    suite: Annotated[
+        bool,
+        options.flag(DATA, "--suite", f"The {len(SUITE)} benchmarks of the papers, as far as their data are there."),
+    ] = False,
     limit: options.Limit = None,
     model: options.ModelName = PAPER_MODEL,
     host: options.Host = "proxyclip",
@@ -82,18 +87,24 @@ def evaluate(
 
     check_speed(speed, {"window": window, "stride": stride})
     variants = chosen_variants(feedback)
-    asked = (*(benchmarks or ()), *(dataset or ()))
-    if not asked:
-        raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, or --dataset FILE")
+    named = tuple(benchmarks or ())
+    if suite and (twice := [name for name in named if name in SUITE]):
+        raise FeedsegError(f"{twice[0]} is part of --suite: leave it out")
+    asked = (*named, *(dataset or ()))
+    if not asked and not suite:
+        raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, --suite, or --dataset FILE")
     part = options.chosen_shard(shard, shards)
     refiners = options.known_refiners(refiner)
     folder = check_writable(out)
 
     from feedseg.apps.cli.render_evaluate import evaluate as run
+    from feedseg.apps.cli.render_evaluate import present_of
     from feedseg.evaluation.request import Request
 
+    present = present_of(SUITE, data, limit) if suite else ()
+
     request = Request(
-        benchmarks=asked,
+        benchmarks=(*present, *asked),
         data=data,
         model=model,
         options={
@@ -116,7 +127,7 @@ def evaluate(
         variants=variants,
         refiners=refiners,
     )
-    raise typer.Exit(run(request, shards, part))
+    raise typer.Exit(run(request, shards, part, complete=not suite or len(present) == len(SUITE)))
 
 
 def chosen_variants(names: str) -> tuple[str, ...]:

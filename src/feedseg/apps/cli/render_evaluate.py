@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
 
 from feedseg.apps.cli.console import complain, console, facts, listed, plain_table, progress, show
@@ -16,16 +17,32 @@ from feedseg.evaluation.experiment import NONE, with_feedback
 from feedseg.evaluation.metrics.bootstrap import FEW, few_note
 from feedseg.evaluation.metrics.results import Result
 from feedseg.evaluation.report.benchmark import BenchmarkReport
-from feedseg.evaluation.report.tables import percent, points
+from feedseg.evaluation.report.summary import average_of
+from feedseg.evaluation.report.tables import percent, points, signed
 from feedseg.evaluation.report.write import Written, write_report
 from feedseg.evaluation.request import BenchmarkRun, Request, prepare
 from feedseg.evaluation.run import SampleOutcome, collect, executor_for, items_of, measure, recording_of
+from feedseg.evaluation.suite import Average, available
 
 T = TypeVar("T")
 
 
-def evaluate(request: Request, shards: int, shard: Shard | None) -> int:
-    """Measure, report, and return the exit code."""
+def present_of(suite: Sequence[str], data: Path | None, limit: int | None) -> tuple[str, ...]:
+    """The benchmarks whose data are there; the user is told of each of the others, in a line.
+
+    Raises:
+        FeedsegError: there is none.
+    """
+    present, absent = available(suite, data, limit)
+    for line in absent:
+        complain(line)
+    if not present:
+        raise FeedsegError("no benchmark's data are there: give the folder that holds them as --data")
+    return present
+
+
+def evaluate(request: Request, shards: int, shard: Shard | None, *, complete: bool = True) -> int:
+    """Measure, report, and return the exit code: SUCCESS only if what is measured is complete as well."""
     runs = prepared(request)
     if stopped := measured(request, runs, shards, shard):
         return stopped
@@ -43,7 +60,7 @@ def evaluate(request: Request, shards: int, shard: Shard | None) -> int:
     _summarise(runs, results, reports, report)
     if any(result.missing or result.failed for result in results) or report is None or report.undrawn:
         return SOME_FAILED
-    return SUCCESS
+    return SUCCESS if complete else SOME_FAILED
 
 
 def prepared(request: Request) -> list[BenchmarkRun]:
@@ -123,16 +140,21 @@ def _summarise(
 ) -> None:
     """A short table, and where the rest is."""
     screen = console()
+    mean = None
     if reports:
         variants = runs[0].bench.experiment.variants
         headings = [heading for name in variants for heading in _headings(name, NONE in variants)]
         table = plain_table("mIoU", *headings, "published")
         for one in reports:
             table.add_row(one.name, *_figures(one))
+        if (mean := average_of(reports)) is not None:
+            table.add_row("average", *_average(mean, variants))
         for column in table.columns[1:]:
             column.justify = "right"
         show(screen, table)
     rows = [(one.benchmark.name, state_of(result)) for one, result in zip(runs, results, strict=True)]
+    rows += [(f"{one.name}, {name}", judgement.text) for one in reports for name, judgement in one.judgements.items()]
+    rows += [] if mean is None else [("average", mean.text)]
     rows += caution(results)
     rows += [] if report is None else [("report", str(report.html)), ("", str(report.html.parent))]
     show(screen, facts(rows))
@@ -157,6 +179,16 @@ def caution(results: Sequence[Result]) -> list[tuple[str, str]]:
 def _headings(variant: str, with_gain: bool) -> list[str]:
     """What is said of a variant: without a baseline its mIoU, of the control else its gain alone, of others both."""
     return [variant, "gain, 95 % interval"] if with_gain and with_feedback([variant]) else [variant]
+
+
+def _average(mean: Average, variants: Iterable[str]) -> list[str]:
+    """The cells of its row, as those of `_figures`; a gain is the difference of two means."""
+    cells = []
+    for name in variants:
+        gain = None if NONE not in mean.variants or name == NONE else signed(mean.variants[name] - mean.variants[NONE])
+        miou = percent(mean.variants[name])
+        cells += [miou] if gain is None else [miou, gain] if with_feedback([name]) else [gain]
+    return [*cells, ""]
 
 
 def _figures(report: BenchmarkReport) -> list[str]:

@@ -17,11 +17,11 @@ from feedseg.vocabulary import Vocabulary
 from feedseg.vocabulary.words import normal_form
 
 # A file there is a benchmark; the papers' come first, in their order.
-_FIRST = ("voc21", "context60", "coco-object", "voc20", "context59", "coco-stuff", "cityscapes", "ade20k")
+SUITE = ("voc21", "context60", "coco-object", "voc20", "context59", "coco-stuff", "cityscapes", "ade20k")
 BENCHMARKS = tuple(
     sorted(
         (path.stem for path in PUBLISHED.glob("*.toml")),
-        key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name),
+        key=lambda name: (SUITE.index(name) if name in SUITE else len(SUITE), name),
     )
 )
 LARGEST_VALUE = 65535  # of a mask of 16 bits

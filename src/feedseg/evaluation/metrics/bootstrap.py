@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Interval:
     value: float
     low: float
     high: float
+    spread: float = np.nan  # the standard deviation over the draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,29 +54,37 @@ class ImageAreas:
         occurring = (union > 0).sum(axis=1)
         return np.divide(ratio.sum(axis=1), occurring, out=np.full(len(ratio), np.nan), where=occurring > 0)
 
+    @cached_property
+    def whole(self) -> float:
+        """mIoU over all images."""
+        return float(self.mean_iou(np.ones((1, len(self.union)), np.int64))[0])
+
+    @cached_property
+    def resampled(self) -> np.ndarray:
+        """mIoU of every draw, (REPEATS,); draws depend on the number of images alone, so differences are paired."""
+        return np.concatenate([self.mean_iou(weights) for weights in _draws(len(self.union), REPEATS)])
+
 
 PictureAreas = ImageAreas  # its name until version 0.2
 
 
-def iou_interval(areas: ImageAreas, repeats: int = REPEATS) -> Interval:
+def iou_interval(areas: ImageAreas) -> Interval:
     """mIoU with its interval."""
-    return gain_interval(areas, None, repeats)
+    return gain_interval(areas, None)
 
 
-def gain_interval(areas: ImageAreas, others: ImageAreas | None, repeats: int = REPEATS) -> Interval:
+def gain_interval(areas: ImageAreas, others: ImageAreas | None) -> Interval:
     """mIoU less that of `others` on the same images, with its interval; the draws are the same in every call."""
-
-    def value(weights: np.ndarray) -> np.ndarray:
-        return areas.mean_iou(weights) - (0 if others is None else others.mean_iou(weights))
-
-    count = len(areas.union)
-    whole = value(np.ones((1, count), np.int64))[0]
-    if count < 2:  # every draw is the same, which tells nothing of how they vary
-        return Interval(float(whole), np.nan, np.nan)
-    drawn = np.concatenate([value(weights) for weights in _draws(count, repeats)])
+    value = areas.whole - (0 if others is None else others.whole)
+    if len(areas.union) < 2:  # every draw is the same, which tells nothing of how they vary
+        return Interval(value, np.nan, np.nan)
+    drawn = areas.resampled - (0 if others is None else others.resampled)
+    drawn = drawn[np.isfinite(drawn)]
+    if not drawn.size:
+        return Interval(value, np.nan, np.nan)
     tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(drawn, (tail, 1 - tail)) if np.isfinite(drawn).any() else (np.nan, np.nan)
-    return Interval(float(whole), float(low), float(high))
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return Interval(value, float(low), float(high), float(drawn.std()))
 
 
 def few_note(count: int) -> str | None:

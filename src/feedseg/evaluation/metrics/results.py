@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from feedseg.evaluation.metrics.confusion import (
     mean_class_accuracy,
     pixel_accuracy,
 )
+from feedseg.evaluation.metrics.ranking import Choice, chosen_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,17 @@ class Result:
     variants: Mapping[str, VariantResult]
     seconds: Mapping[str, float]  # the median over images: "encode", and each variant
     memory: int | None  # the most that one process held, bytes
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of images to show, by variant
 
     @property
     def missing(self) -> int:
         """Images that nobody has tried yet."""
         return self.wanted - len(self.names) - len(self.failed)
+
+    @cached_property
+    def choices(self) -> dict[str, list[Choice]]:
+        """The images to show, by the variant that they were chosen by."""
+        return chosen_images(self.names, self.variants)
 
     def gain(self, variant: str, over: str) -> Interval:
         """mIoU of one variant less that of another, 0 to 1, with its paired interval."""
@@ -107,14 +114,18 @@ def summarise(
     measured = [measurements.measured[one] for one in identities if one in measurements.measured]
     parts = [*variants] if not measured else [*measured[0].seconds]
     memory = [one.memory for one in measured if one.memory is not None]
-    return Result(
+    names = tuple(one.name for one in measured)
+    by_variant = {variant: _variant(measured, variant, classes) for variant in variants}
+    result = Result(
         wanted=len(wanted),
-        names=tuple(one.name for one in measured),
+        names=names,
         failed=tuple(Failed(one[0], measurements.failed[one]) for one in identities if one in measurements.failed),
-        variants={variant: _variant(measured, variant, classes) for variant in variants},
+        variants=by_variant,
         seconds={part: float(np.median([one.seconds[part] for one in measured])) for part in parts if measured},
         memory=max(memory, default=None),
     )
+    shown = {choice.name for chosen in result.choices.values() for choice in chosen}
+    return replace(result, labels={one.name: one.labels for one in measured if one.name in shown})
 
 
 def _variant(measured: Sequence[Measured], variant: str, classes: int) -> VariantResult:

@@ -12,8 +12,8 @@ from feedseg.evaluation.report.templates import render
 
 # Of Okabe and Ito's palette for colour-blind people, and a grey; they differ in lightness too.
 BLUE, GREEN, ORANGE, GREY = "#0072B2", "#009E73", "#E69F00", "#6b7078"
-_ROW, _TOP, _BOTTOM = 26, 30, 34  # heights, pixels
-_LABELS, _PLOT, _NUMBERS = 250, 330, 140  # widths
+_ROW, _TOP, _BOTTOM = 38, 32, 36  # heights, pixels; a row has a line of text and its bar below it
+_MARGIN, _PLOT = 16, 388  # widths; narrow enough for a telephone at the text's own size
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def interval_plot(title: str, axis: str, marks: Sequence[Mark]) -> str:
     last = max(last, first + 1)
 
     def x(value: float) -> float:
-        return _LABELS + _PLOT * (100 * value / step - first) / (last - first)
+        return _MARGIN + _PLOT * (100 * value / step - first) / (last - first)
 
     ticks = []
     for tick in range(first, last + 1):
@@ -47,18 +47,18 @@ def interval_plot(title: str, axis: str, marks: Sequence[Mark]) -> str:
         bar = None if value is None or math.isnan(value.low) else (x(value.low), x(value.high))
         position = None if value is None else x(value.value)
         rows.append(
-            {"y": _TOP + _ROW * (number + 0.5), "name": _cut(mark.name), "mark": mark, "bar": bar, "x": position}
+            {"y": _TOP + _ROW * (number + 0.72), "name": _cut(mark.name), "mark": mark, "bar": bar, "x": position}
         )
     bottom = _TOP + _ROW * len(marks)
     return render(
         "plot.svg",
         title=title,
         axis=axis,
-        width=_LABELS + _PLOT + _NUMBERS,
+        width=_PLOT + 2 * _MARGIN,
         height=bottom + _BOTTOM,
         top=_TOP,
         bottom=bottom,
-        middle=_LABELS + _PLOT / 2,
+        middle=_MARGIN + _PLOT / 2,
         ticks=ticks,
         rows=rows,
     )

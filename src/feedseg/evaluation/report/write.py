@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from feedseg.evaluation.experiment import variant_title
 from feedseg.evaluation.report.benchmark import BenchmarkReport, hardware, shown
 from feedseg.evaluation.report.html import html_page
-from feedseg.evaluation.report.images import draw_images
+from feedseg.evaluation.report.images import draw_gallery
+from feedseg.evaluation.report.summary import average_of, average_table, findings, head
 from feedseg.evaluation.report.tables import Table, percent
 from feedseg.files import write_atomically
 
@@ -29,7 +31,9 @@ class Written:
 def write_report(reports: Sequence[BenchmarkReport], folder: Path) -> Written:
     """Write report.json and report.md, then read and draw the images, and write report.html."""
     machine = hardware(reports[0].bench)
+    mean = average_of(reports)
     content = {
+        "average": None if mean is None else asdict(mean),
         "benchmarks": [report.to_dict() for report in reports],
         "machine": machine,
         "explained": "fractions are 0 to 1; low and high bound paired bootstrap 95 % intervals over images",
@@ -39,13 +43,13 @@ def write_report(reports: Sequence[BenchmarkReport], folder: Path) -> Written:
         folder / "report.json", json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
     write_text(folder / "report.md", _markdown(reports, table))
-    drawn = [draw_images(report.bench, report.samples, report.images) for report in reports]
+    galleries = [draw_gallery(report.bench, report.samples, report.result) for report in reports]
     html = folder / "report.html"
-    write_text(html, html_page(reports, drawn, table))
+    write_text(html, html_page(reports, galleries, table))
     undrawn = (
-        f"{report.name}: {one.choice.name} could not be drawn: {one.failure}"
-        for report, images in zip(reports, drawn, strict=True)
-        for one in images
+        f"{report.name}: {name} could not be drawn: {one.failure}"
+        for report, gallery in zip(reports, galleries, strict=True)
+        for name, one in gallery.drawn.items()
         if one.failure is not None
     )
     return Written(html, tuple(undrawn))
@@ -58,18 +62,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _markdown(reports: Sequence[BenchmarkReport], machine: Table) -> str:
-    parts = ["# Evaluation\n"]
+    facts = Table("What was measured", ("what", "value"), head(reports))
+    parts = ["# Evaluation\n", facts.markdown(2)]
+    if found := findings(reports):
+        rows = [(one.benchmark, one.variant, one.gain, one.text) for one in found]
+        parts.append(Table("Findings", ("benchmark", "feedback", "gain", "verdict"), rows).markdown(2))
+    if (mean := average_table(reports)) is not None:
+        parts.append(mean.markdown(2))
     for report in reports:
-        experiment = report.bench.experiment
-        parts.append(f"## {experiment.benchmark.title}\n")
-        parts.append(f"Source: {experiment.benchmark.source}\n")
+        benchmark = report.bench.experiment.benchmark
+        parts += [f"## {benchmark.title}\n", f"Source: {benchmark.source}\n"]
         parts += [table.markdown() for table in report.tables()]
-        if report.images:
-            rows = [
-                (choice.heading, choice.name, percent(choice.without), percent(choice.chosen))
-                for choice in report.images
-            ]
-            parts.append(Table("Images", ("", "image", "without", "shown"), rows).markdown())
+        rows = [
+            (variant_title(variant), choice.heading, choice.name, percent(choice.without), percent(choice.chosen))
+            for variant, choices in report.result.choices.items()
+            for choice in choices
+        ]
+        if rows:
+            parts.append(Table("Images", ("chosen by", "", "image", "without", "shown"), rows).markdown())
+        parts.append(report.details().markdown())
     return "\n".join([*parts, machine.markdown(level=2)])
 
 
