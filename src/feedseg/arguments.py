@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -42,13 +42,19 @@ class Request(NamedTuple):
     vocabulary: Vocabulary
 
     @classmethod
-    def of(cls, item: Any, common: Vocabulary | None) -> Request:
-        """From an image, with the words that are common to all, or from a pair of an image and its own words."""
+    def of(cls, item: Any, common: Vocabulary | None, resolved: Callable[[Words], Vocabulary]) -> Request:
+        """From an image, with the words that are common to all, or from a pair of an image and its own words.
+
+        Args:
+            item: an image, or a pair.
+            common: the words of an image without its own.
+            resolved: makes the vocabulary of an image's own words.
+        """
         pair: tuple[Any, Any] = item if isinstance(item, tuple) and len(item) == 2 else (item, common)
         image, words = pair
         if words is None:
             raise FeedsegError("an image without words: give words for all, or pairs of an image and its words")
-        return cls(read_image(image), Vocabulary.of(words))
+        return cls(read_image(image), words if words is common else resolved(words))
 
 
 @dataclass(frozen=True)

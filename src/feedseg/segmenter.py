@@ -8,7 +8,6 @@ words ─ text embeddings, feedback ─┘
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from feedseg.arguments import CallOptions, Plan, Request, Words, described
 from feedseg.decode.labels import label_image
 from feedseg.decode.logits import LogitsBuffer, StitchedLogits
 from feedseg.decode.scores import ClassScores, Scores
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, warn_user
 from feedseg.io.images import ImageLike, RgbImage, fitted_size, read_image, resized
 from feedseg.segmentation import Segmentation
 from feedseg.settings import Settings, Sides
@@ -104,8 +103,8 @@ class Segmenter:
         if not isinstance(items, Iterable):
             raise FeedsegError(f"an image is a path, a PIL image or an array, not {type(items).__name__}")
         plan = self._plan(**options)
-        common = None if words is None else Vocabulary.of(words)
-        groups = self._groups((Request.of(item, common) for item in items), plan.settings)
+        common = None if words is None else self.resolved(words)
+        groups = self._groups((Request.of(item, common, self.resolved) for item in items), plan.settings)
         return (result for group in groups for result in self._segment_group(group, plan))
 
     def encode(self, image: ImageLike, *, settings: Settings | None = None) -> EncodedImage:
@@ -118,20 +117,28 @@ class Segmenter:
 
     open = encode  # what it was called up to version 0.2
 
+    def resolved(self, words: Words) -> Vocabulary:
+        """The words as this model is asked for them: of an automatic background those that it knows.
+
+        Raises:
+            FeedsegError: they are no vocabulary, or nothing is left beside a single class.
+        """
+        return Vocabulary.of(words).resolved(self.model.text.recognised)
+
     def embed(self, words: Words, progress: Progress | None = None) -> Tensor:
         """Unit embeddings of the words' queries, (C, E), fp32; those of the last vocabularies are kept."""
-        vocabulary = Vocabulary.of(words)
+        vocabulary, text = self.resolved(words), self.model.text
 
         def compute() -> Tensor:
-            for word in self.unfamiliar(vocabulary):
-                warnings.warn(f"{self.model.source} has {word}", UserWarning, stacklevel=5)
-            return self.model.text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
+            for word in (*text.substitutes(vocabulary.queries), *text.unfamiliar(vocabulary.queries)):
+                warn_user(f"{self.model.source} has {word}")
+            return text.embed(vocabulary.queries, vocabulary.templates, progress).to(self.device)
 
         return self._memory.get((vocabulary.queries, vocabulary.templates), compute)
 
     def unfamiliar(self, words: Words) -> list[Unfamiliar]:
         """The words that are far from all that the model has learnt, with near ones; none where that is not known."""
-        return self.model.text.unfamiliar(Vocabulary.of(words).queries)
+        return self.model.text.unfamiliar(self.resolved(words).queries)
 
     def provenance(self) -> dict[str, dict[str, str]]:
         """The models behind the numbers and their revisions, by role."""
@@ -231,7 +238,7 @@ class EncodedImage:
 
     def segment(self, words: Words, *, feedback: Any = None, refiners: Iterable[Any] = ()) -> Segmentation:
         """A class for every pixel. Arguments as in `Segmenter.__call__`."""
-        request = Request(self.image, Vocabulary.of(words))
+        request = Request(self.image, self.segmenter.resolved(words))
         plan = self.segmenter._plan(feedback=feedback, settings=self.settings, refiners=refiners)
         logits = self._stitched(self.segmenter.embed(request.vocabulary), plan.feedback)
         return self.segmenter._result(request, logits, plan)

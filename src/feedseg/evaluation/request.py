@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def plan(request: Request) -> list[Planned]:
     names = [benchmark.name.casefold() for benchmark in benchmarks]  # some file systems take "A" and "a" for one folder
     if twice := next((one.name for one in benchmarks if names.count(one.name.casefold()) > 1), None):
         raise FeedsegError(f"the benchmark {twice} is asked for more than once")
-    words = None if request.vocabulary is None else Vocabulary.read(request.vocabulary)
+    words = None if request.vocabulary is None else read_words(request.vocabulary)
     planned = []
     for benchmark in benchmarks:
         protocol = load_protocol(request.protocol, benchmark.name, request.options["host"])
@@ -131,6 +132,13 @@ def _variant(name: str, segmenter: Segmenter) -> Any:
     return HostTwice() if name == CONTROL else chosen_feedback(name, segmenter.encoder)
 
 
+def read_words(file: Path) -> Vocabulary:
+    """A user's words; a protocol decides what a threshold compares, so nothing is told of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "a threshold of", UserWarning)
+        return Vocabulary.read(file)
+
+
 def choose_words(
     benchmark: Benchmark, words: Vocabulary | None, file: Path | None, usual: float, wanted: float | None
 ) -> Vocabulary:
@@ -142,6 +150,8 @@ def choose_words(
     threshold = usual if wanted is None else wanted
     if words is None:
         return benchmark.vocabulary(threshold)
+    if words.automatic:
+        raise FeedsegError(f"{file}: a measurement says which words are its background; name them, instead of auto")
     if len(words.classes) != len(benchmark.classes):
         raise FeedsegError(
             f"{file} has {len(words.classes)} classes, the masks of {benchmark.name} have {len(benchmark.classes)}"
@@ -155,7 +165,7 @@ def choose_words(
         raise FeedsegError(
             f"{benchmark.name} has a background: give it a --threshold, or words by a line 'background: …' in {file}"
         )
-    return Vocabulary(words.classes, words.background or None, threshold, words.templates)
+    return words.with_threshold(threshold)
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

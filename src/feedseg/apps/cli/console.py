@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from feedseg.vocabulary.words import JOINERS
+
 UNLIMITED = 10_000  # columns, where nobody sees a right edge
 
 
@@ -56,7 +58,9 @@ def write(text: str, target: Console | None = None) -> None:
 def one_line(text: str) -> str:
     """Text of any origin on one line that a terminal can show: whatever is not printable is escaped."""
     line = " ".join(part.strip() for part in text.splitlines() if part.strip())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+    return "".join(
+        char if char.isprintable() or char in JOINERS else char.encode("unicode_escape").decode() for char in line
+    )
 
 
 def complain(text: str) -> None:

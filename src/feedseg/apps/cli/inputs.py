@@ -8,27 +8,40 @@ from pathlib import Path
 
 from feedseg.errors import FeedsegError
 from feedseg.settings import SPEEDS
-from feedseg.vocabulary import Vocabulary
+from feedseg.vocabulary import AUTO, Vocabulary
+from feedseg.vocabulary.text import classes_of_line
+from feedseg.vocabulary.words import shown
 
 
 def choose_vocabulary(
-    labels: str | None, background: str | None, file: Path | None, threshold: float | None
+    labels: str | None, background: str | None, no_background: bool, file: Path | None, threshold: float | None
 ) -> Vocabulary:
-    """The vocabulary from --labels and --background, or from a file; a threshold given beside a file counts."""
+    """The vocabulary from --labels or a file; with the stock background words unless it is said otherwise.
+
+    A threshold given beside a file counts instead of the file's.
+    """
     if labels is not None and file is not None:
         raise FeedsegError("--labels and --vocabulary both say what to look for: give one of them")
+    if background is not None and no_background:
+        raise FeedsegError("--background and --no-background contradict each other: give one of them")
+    behind = None if no_background else AUTO if background is None else background
     if file is not None:
         if background is not None:
             raise FeedsegError(f"--background goes with --labels: write a line 'background: …' into {file} instead")
-        written = Vocabulary.read(file)
-        if threshold is None:
-            return written
-        return Vocabulary(written.classes, written.background, threshold, written.templates)
+        vocabulary = Vocabulary.read(file, behind, threshold)
+        if no_background and vocabulary.background:
+            raise FeedsegError(f"--no-background, and {file} has a line 'background: …': leave out one of them")
+        return vocabulary
     if labels is None:
         raise FeedsegError('say what to look for: --labels "cat; kitten, sofa" or --vocabulary FILE')
     if Path(labels).suffix and is_file(labels):
         raise FeedsegError(f"--labels takes the words themselves, and {labels} is a file: did you mean --vocabulary?")
-    return Vocabulary.parse_line(labels, background, threshold or 0.0)
+    if no_background and len(classes_of_line(labels)) == 1:
+        raise FeedsegError(
+            f"--no-background gives every pixel one of the classes, and {shown(labels)} is the only one: leave it out, "
+            "or add classes, separated by commas"
+        )
+    return Vocabulary.parse_line(labels, behind, threshold or 0.0)
 
 
 def check_speed(speed: str, windows: Mapping[str, object]) -> str:

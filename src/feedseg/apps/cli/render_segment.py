@@ -17,13 +17,15 @@ from feedseg.engine.run import Totals
 from feedseg.io.sources.base import Job
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
+from feedseg.vocabulary.background import STOCK
 
 
 class SegmentSummary:
     """What all images so far come to; with `as_json` every one is a line on stdout, and the rest goes to stderr."""
 
-    def __init__(self, vocabulary: Vocabulary, as_json: bool) -> None:
+    def __init__(self, vocabulary: Vocabulary, as_json: bool, *, automatic: bool = False) -> None:
         self.vocabulary = vocabulary
+        self.automatic = automatic  # whether nobody has named the background
         self.as_json = as_json
         self.done = 0
         self.failures: list[str] = []
@@ -71,7 +73,7 @@ class SegmentSummary:
             for column in table.columns[1:]:
                 column.justify = "right"
             show(screen, table)
-        rows = [("words", understood(self.vocabulary))]
+        rows = [("words", understood(self.vocabulary, automatic=self.automatic))]
         if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
         images = "1 image" if self.done == 1 else f"{self.done} images"
@@ -80,12 +82,13 @@ class SegmentSummary:
         show(screen, facts(rows))
 
 
-def understood(vocabulary: Vocabulary) -> str:
+def understood(vocabulary: Vocabulary, *, automatic: bool = False) -> str:
     """How the words were read: classes with their synonyms in brackets, the background, the threshold."""
     classes = [name if not others else f"{name} ({', '.join(others)})" for name, *others in vocabulary.classes]
     parts = [listed(classes, " · ")]
     if vocabulary.background:
-        parts.append(f"background: {listed(vocabulary.background)}")
+        chosen = ", chosen automatically" * automatic
+        parts.append(f"background{chosen}: {listed(vocabulary.background, most=len(STOCK))}")
     if vocabulary.threshold:
         parts.append(f"background wherever nothing reaches {vocabulary.threshold:g}")
     return " · ".join(parts)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from feedseg.vocabulary import Vocabulary
 
 EXAMPLES = """Examples:
+  feedseg segment cat.jpg --labels cat
   feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
   feedseg segment photos --labels "car, road" --background "sky, trees"
   feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
@@ -48,8 +49,18 @@ def segment(
         ),
     ] = None,
     background: Annotated[
-        str | None, option(WORDS, "WORDS", "Words for the background, which is one class.", "--background", "-b")
+        str | None,
+        option(
+            WORDS,
+            "WORDS",
+            "Words for the background, which is one class; without them a stock list: sky, wall, tree, …",
+            "--background",
+            "-b",
+        ),
     ] = None,
+    no_background: Annotated[
+        bool, flag(WORDS, "--no-background", "No background class: every pixel gets one of the words.")
+    ] = False,
     vocabulary: Annotated[
         Path | None, option(WORDS, "FILE", "Read the words from a text file, a class a line.", "--vocabulary", "-v")
     ] = None,
@@ -114,7 +125,7 @@ def segment(
     from feedseg.io.sources.find import find_images
 
     check_speed(speed, {"window": window, "stride": stride})
-    words = choose_vocabulary(labels, background, vocabulary, threshold)
+    words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
     changes = options.settings_changes(short_side, window, stride)
     refiners = options.known_refiners(refiner)
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
@@ -165,7 +176,8 @@ def segment_files(
     from feedseg.engine.segment import SegmentFiles
     from feedseg.io.output import Output
 
-    summary = SegmentSummary(vocabulary, as_json)
+    automatic, vocabulary = vocabulary.automatic, segmenter.resolved(vocabulary)
+    summary = SegmentSummary(vocabulary, as_json, automatic=automatic)
     started = time.monotonic()
     with progress(visible=not (as_json and is_live(console()))) as bar:
         words = bar.add_task("words", total=None, visible=False)

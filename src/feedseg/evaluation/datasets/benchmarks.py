@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.toml_files import PUBLISHED, Table, read_toml, suggestion
 from feedseg.vocabulary import Vocabulary
+from feedseg.vocabulary.words import normal_form
 
 # A file there is a benchmark; the papers' come first, in their order.
 _FIRST = ("voc21", "context60", "coco-object", "voc20", "context59", "coco-stuff", "cityscapes", "ade20k")
@@ -77,7 +78,7 @@ class Benchmark:
         with warnings.catch_warnings():
             # A word may be in the background and in a class, as in coco-object; whose file it is was told on loading.
             warnings.simplefilter("ignore", UserWarning)
-            return Vocabulary(self.classes, self.background or None, threshold)
+            return Vocabulary(self.classes, list(self.background), threshold)
 
 
 def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchmark:
@@ -102,7 +103,11 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
     table = Table(read_toml(path), name)
     benchmark = _benchmark(table, path.stem, path, root)
     try:
-        Vocabulary(benchmark.classes, benchmark.background or None)  # its own complaints, and warnings for the user
+        vocabulary = Vocabulary(benchmark.classes, list(benchmark.background))  # its own complaints and warnings
+        if len(vocabulary.classes) < len(benchmark.classes):
+            names = [normal_form(words[0]) for words in benchmark.classes]
+            twice = next(words[0] for words in benchmark.classes if names.count(normal_form(words[0])) > 1)
+            raise FeedsegError(f"the class {twice!r} is there twice, and the masks' values would no longer be right")
     except FeedsegError as error:
         raise FeedsegError(f"{name}: {error}") from error
     return benchmark

@@ -11,14 +11,18 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError
-from feedseg.vision.text.base import Progress, TextEncoder, nearest
+from feedseg.vision.text.base import Progress, TextEncoder, looked_up
+from feedseg.vocabulary.words import WordIndex
 
 
 class TextBank(TextEncoder):
     """Finished unit embeddings of a fixed set of words; prompt templates do not apply."""
 
+    takes_any_word = False
+
     def __init__(self, embeddings: dict[str, Tensor], source: str, revision: str) -> None:
         self._embeddings = {word: normalize(embedding.float(), dim=-1) for word, embedding in embeddings.items()}
+        self._index = WordIndex(self._embeddings)
         self._source = source
         self.revision = revision
 
@@ -27,16 +31,17 @@ class TextBank(TextEncoder):
         """E, how many numbers an embedding has; 0 without words."""
         return len(next(iter(self._embeddings.values()), ()))
 
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        return self._index.words
+
+    def meant(self, words: Sequence[str]) -> list[str | None]:
+        return [self._index.find(word) for word in words]
+
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
         if templates is not None:
             raise FeedsegError(f"{self._source} has finished text embeddings, so prompt templates cannot be chosen")
-        for word in words:
-            if word not in self._embeddings:
-                raise FeedsegError(
-                    f"{self._source} knows {len(self._embeddings)} words and {word!r} is none of them; "
-                    f"{nearest(word, self._embeddings)}"
-                )
-        return torch.stack([self._embeddings[word] for word in words])
+        return torch.stack([self._embeddings[word] for word in looked_up(self, words, self._source, self._index)])
 
 
 def read_bank(files: Sequence[Path], source: str, revision: str) -> TextBank:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from feedseg.errors import FeedsegError
+from feedseg.vocabulary.words import WordIndex, cleaned, normal_form, shown, some
 from feedseg.weights.checkpoint import Checkpoint
 
 Progress = Callable[[int, int], None]  # words done, words in all
+SHOWN_UNKNOWN = 8  # words that an error names
+NEIGHBOURS = 3  # known words that are suggested for one that is not
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,24 @@ class Unfamiliar:
         return f"hardly seen anything like {self.word!r}; try {', '.join(self.near)}, or another model"
 
 
+@dataclass(frozen=True)
+class Substitute:
+    """What a model that knows a fixed set of words takes for one that is written otherwise there."""
+
+    word: str
+    taken: str
+
+    def __str__(self) -> str:
+        return f"no {self.word!r}; {self.taken!r} was taken for it"
+
+
 class TextEncoder(ABC):
     """Unit embeddings of words in the joint space of a tower."""
 
     revision: str  # which weights these are
     max_length: int | None = None  # tokens of a prompt; None where there is no bound
     lower_case: bool = False  # whether words are lowered before they are looked up
+    takes_any_word: bool = True  # whether words need not be known
 
     @abstractmethod
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
@@ -45,8 +60,28 @@ class TextEncoder(ABC):
             progress: called with the number of words done and in all.
 
         Raises:
-            FeedsegError: a word that the encoder does not know, or templates where it takes none.
+            FeedsegError: words that the encoder does not know, or templates where it takes none.
         """
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """The words that it has learnt, where there is a list of them."""
+        return ()
+
+    def meant(self, words: Sequence[str]) -> list[str | None]:
+        """What it looks up for each word; None for one that it does not know."""
+        return [cleaned(word) for word in words]
+
+    def recognised(self, words: Sequence[str]) -> dict[str, str]:
+        """The words that are neither unknown nor unfamiliar, and what it looks up for each."""
+        strange = {found.word for found in self.unfamiliar(words)}
+        pairs = zip(words, self.meant(words), strict=True)
+        return {word: meant for word, meant in pairs if meant is not None and word not in strange}
+
+    def substitutes(self, words: Sequence[str]) -> list[Substitute]:
+        """The words for which it takes another one, beyond how they are written."""
+        pairs = zip(words, self.meant(words), strict=True)
+        return [Substitute(word, one) for word, one in pairs if one and normal_form(one) != normal_form(word)]
 
     def unfamiliar(self, words: Sequence[str]) -> list[Unfamiliar]:
         """The words that are far from all that the model has learnt; none where that is not known."""
@@ -84,7 +119,28 @@ class TextFamily(ABC):
         """
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known words that are spelled most like a word, as half a sentence."""
-    near = difflib.get_close_matches(word, list(known), n=4, cutoff=0.3)
-    return f"the nearest it has are {', '.join(near)}" if near else "it has nothing like it"
+def looked_up(encoder: TextEncoder, words: Sequence[str], source: str, index: WordIndex) -> list[str]:
+    """What an encoder of a fixed set of words takes for each word.
+
+    Args:
+        encoder: see `TextEncoder.meant`.
+        words: what is asked for.
+        source: what an error calls the model.
+        index: the words that it knows.
+
+    Raises:
+        FeedsegError: there are words that it does not know; all of them are named, with others that are like them.
+    """
+    meant = encoder.meant(words)
+    unknown = [word for word, one in zip(words, meant, strict=True) if one is None]
+    if unknown:
+        from feedseg.vision.text.meaning import like_in_meaning
+
+        named = unknown[:SHOWN_UNKNOWN]
+        told = []
+        for word, alike in zip(named, like_in_meaning(named, index.words), strict=True):
+            near = list(dict.fromkeys((*index.near(word, 2), *alike)))[:NEIGHBOURS]
+            told.append(f"{shown(word)} (the nearest: {', '.join(near)})" if near else shown(word))
+        told += unknown[SHOWN_UNKNOWN:]
+        raise FeedsegError(f"{source} knows {len(index.words)} words, and not {some(told, SHOWN_UNKNOWN, ', ')}")
+    return [one for one in meant if one is not None]

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.text.base import Progress, TextEncoder, nearest
+from feedseg.vision.text.base import Progress, TextEncoder, looked_up
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vision.text.templates import default_templates
+from feedseg.vocabulary.words import WordIndex, cleaned
 from feedseg.weights.checkpoint import Checkpoint
 from feedseg.weights.modules import quiet_transformers
 
@@ -32,6 +33,11 @@ class ClipTextEncoder(TextEncoder):
         self._tokenizer = tokenizer
         self.max_length = model.config.max_position_embeddings
         self.revision = revision
+        # CLIP's own tokenizer spells every word in pieces; one of whole words has a token for what it does not know.
+        unknown = tokenizer.unk_token_id
+        self.takes_any_word = unknown in (None, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        known = () if self.takes_any_word else sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
+        self._index = WordIndex(known)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.module.to(device=device, dtype=dtype)
@@ -56,7 +62,7 @@ class ClipTextEncoder(TextEncoder):
         return torch.cat(parts)
 
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
-        self._check_known(words)
+        words = looked_up(self, words, "the model", self._index)
         prompts = tuple(templates or default_templates())
         dtype = str(self._projection.weight.dtype).removeprefix("torch.")
         cache = EmbeddingCache(self.revision, prompts, dtype)
@@ -67,17 +73,22 @@ class ClipTextEncoder(TextEncoder):
         embeddings = self.encode(prompts).unflatten(0, (len(words), len(templates)))
         return normalize(embeddings.mean(dim=1), dim=-1)
 
-    def _check_known(self, words: Sequence[str]) -> None:
-        """Complain about words that the tokenizer has no token for; CLIP's own spells every word in pieces."""
-        tokenizer = self._tokenizer
-        if tokenizer.unk_token_id in (None, tokenizer.eos_token_id, tokenizer.pad_token_id):
-            return
-        for word in words:
-            if tokenizer.unk_token_id in tokenizer(word)["input_ids"]:
-                known = sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
-                raise FeedsegError(
-                    f"the model knows {len(known)} words and not all of {word!r}; {nearest(word, known)}"
-                )
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        return self._index.words
+
+    def meant(self, words: Sequence[str]) -> list[str | None]:
+        return super().meant(words) if self.takes_any_word else [self._known(cleaned(word)) for word in words]
+
+    def _known(self, word: str) -> str | None:
+        """The word as a tokenizer of whole words knows it; None where it lacks one of its parts."""
+        if self._has_tokens(word):
+            return word
+        found = [part if self._has_tokens(part) else self._index.find(part) for part in word.replace("-", " ").split()]
+        return None if None in found else " ".join(part for part in found if part)
+
+    def _has_tokens(self, text: str) -> bool:
+        return self._tokenizer.unk_token_id not in self._tokenizer(text)["input_ids"]
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:

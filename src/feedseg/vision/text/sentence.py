@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.text.base import Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
+from feedseg.vision.text.base import NEIGHBOURS, Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingCache
+from feedseg.vocabulary.words import cleaned
 from feedseg.weights.checkpoint import Checkpoint
 from feedseg.weights.modules import load_module
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH = 256  # prompts that go through the encoder together
-NEIGHBOURS = 3  # familiar words that are suggested for one that is not
 
 
 class SentenceEncoder(TextEncoder):
@@ -71,6 +71,10 @@ class SentenceEncoder(TextEncoder):
             projected = normalize(projected + weights @ alignment.residuals, dim=-1)
         return projected
 
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        return self._alignment.known_words
+
     def unfamiliar(self, words: Sequence[str]) -> list[Unfamiliar]:
         known = self._alignment.known
         if known is None or not words:
@@ -93,7 +97,7 @@ class SentenceEncoder(TextEncoder):
             sentences = self.encode([prompt.replace("{}", word) for word in group for prompt in prompts])
             return normalize(sentences.unflatten(0, (len(group), len(prompts))).mean(dim=1), dim=-1)
 
-        return cache.completed(words, embed_group, BATCH // len(prompts), progress)
+        return cache.completed(list(map(cleaned, words)), embed_group, BATCH // len(prompts), progress)
 
 
 class SentenceFamily(TextFamily):
