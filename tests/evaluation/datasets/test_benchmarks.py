@@ -251,7 +251,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 def test_names_come_from_a_file_of_the_data(tmp_path):
     text = OWN.replace('classes = ["cat; kitten", "sofa"]', 'names = "lists/names.txt"')
     path = write(tmp_path, text)
-    with pytest.raises(FeedsegError, match=r"lists/names\.txt, cannot be read"):
+    with pytest.raises(FeedsegError, match=r"lists/names\.txt, is missing"):
         load_benchmark(path)
     for root in (tmp_path, tmp_path / "data"):
         (root / "lists").mkdir(parents=True)
@@ -299,7 +299,7 @@ def test_names_of_the_large_benchmarks_need_the_data(name, tmp_path):
     root.mkdir(parents=True)
     (tmp_path / file).rename(root / file)
     assert load_benchmark(name, tmp_path / "all").labels == count
-    with pytest.raises(FeedsegError, match=f"the classes' names, {tmp_path}/{file}, cannot be read"):
+    with pytest.raises(FeedsegError, match=f"the classes' names, {tmp_path}/{file}, is missing"):
         load_benchmark(name, tmp_path)
 
 

@@ -8,7 +8,7 @@ from os import walk
 from pathlib import Path, PurePosixPath
 
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.datasets.benchmarks import Benchmark
+from feedseg.evaluation.datasets.benchmarks import Benchmark, read_lines
 
 
 def root_of(benchmark: Benchmark, root: Path | None) -> Path:
@@ -64,13 +64,7 @@ def list_ids(benchmark: Benchmark, root: Path) -> list[str]:
             raise FeedsegError(f"there are no images {benchmark.image(root, '…')}")
         return ids
     path = root / benchmark.split
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise FeedsegError(f"the list of images, {path}, is missing") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FeedsegError(f"the list of images, {path}, cannot be read: {error}") from error
-    ids = [line.strip() for line in lines if line.strip()]
+    ids = read_lines(path, "the list of images")
     if not ids:
         raise FeedsegError(f"the list of images, {path}, is empty")
     twice = [one for one, times in Counter(ids).items() if times > 1]
@@ -81,8 +75,7 @@ def list_ids(benchmark: Benchmark, root: Path) -> list[str]:
 
 def matching_ids(pattern: str, root: Path) -> list[str]:
     """The ids of all files below a root that a pattern with {id} fits, sorted; an id may hold slashes."""
-    before, after = map(re.escape, pattern.split("{id}"))
-    form = re.compile(f"{before}(.+){after}")
+    form = _form(pattern)
     found = []
     for folder, _, names in walk(root / _start(pattern), followlinks=True):
         inside = Path(folder).relative_to(root)
@@ -90,6 +83,26 @@ def matching_ids(pattern: str, root: Path) -> list[str]:
             if match := form.fullmatch((inside / name).as_posix()):
                 found.append(match[1])
     return sorted(found)
+
+
+def other_files(benchmark: Benchmark, root: Path) -> list[Path]:
+    """The files beside the images that are neither images nor masks by their patterns, sorted; hidden ones left out."""
+    images, masks = (_form(pattern) for pattern in (benchmark.images, benchmark.masks))
+    found = []
+    for folder in sorted({benchmark.image(root, one).parent for one in matching_ids(benchmark.images, root)}):
+        for path in sorted(folder.iterdir()):
+            inside = path.relative_to(root).as_posix()
+            if path.is_file() and path.name[0] != "." and not images.fullmatch(inside) and not masks.fullmatch(inside):
+                found.append(path)
+    own = benchmark.file and benchmark.file.absolute()
+    names = {root / name for name in (benchmark.split, benchmark.names) if name}
+    return [path for path in found if path.absolute() != own and path not in names]
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    """What fits a pattern with {id}; an id may hold slashes."""
+    before, after = map(re.escape, pattern.split("{id}"))
+    return re.compile(f"{before}(.+){after}")
 
 
 def _start(pattern: str) -> PurePosixPath:
