@@ -120,7 +120,7 @@ def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> 
     model = segmenter.model
     own = own_settings(request.model, model.tower)
     if own is not None:
-        sizes = {key: getattr(own, key) for key in SIZES} | protocol.own
+        sizes = {key: getattr(own, key) for key in SIZES} | dict(protocol.own)
         sized = changed(settings, {key: value for key, value in sizes.items() if key != "stride" or sizes["window"]})
         if sized != settings:
             settings, name = sized, f"{name}, with the sizes of {model.source}"

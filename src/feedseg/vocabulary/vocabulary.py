@@ -145,8 +145,12 @@ class Vocabulary:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes' names in the order of the labels."""
-        names = tuple(words[0] for words in self.classes)
+        """The classes' names in the order of the labels, all different: a second "door" is "door (2)"."""
+        firsts = [words[0] for words in self.classes]
+        before = (firsts[:index].count(name) for index, name in enumerate(firsts))
+        names = tuple(
+            f"{name} ({earlier + 1})" if earlier else name for name, earlier in zip(firsts, before, strict=True)
+        )
         return (BACKGROUND, *names) if self.has_background else names
 
     @cached_property
@@ -190,7 +194,7 @@ class Vocabulary:
         """The words of a benchmark as its evaluations have them, of which nothing is told.
 
         A word may be in several classes, or in the background too: it is asked for in each, and where they are equally
-        probable the first gets the pixel.
+        probable the first gets the pixel (as in published code, whose maximum is the first of equal ones).
         """
         new = object.__new__(cls)
         new._set(

@@ -99,7 +99,7 @@ def about_palettes(benchmark: Benchmark, pairs: Sequence[Pair]) -> list[Finding]
     if not wrong:
         return []
     value, other = wrong[0].misplaced[0]
-    names = ("background", *(words[0] for words in benchmark.classes))
+    names = ["background", *(words[0] for words in benchmark.classes)]
     text = (
         f"{wrong[0].mask} has the colour of {names[other]}, {other}, for the value {value}, {names[value]} "
         f"({count(wrong, 'mask')} like it): a program that looks at colours has numbered them anew"
