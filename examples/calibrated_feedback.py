@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from feedseg import CalibratedFeedback, Segmenter, Vocabulary
 from feedseg.evaluation.scenes import BACKGROUNDS, HELD_OUT, PATTERNS, draw_scene
-from feedseg.io.palette import palette
+from feedseg.io.palette import far_apart
 from feedseg.vision.feedback.base import HostAttention
 from feedseg.vision.feedback.calibrated import distances, nearest_distance
 
@@ -36,7 +36,7 @@ def heat(values: np.ndarray) -> Image.Image:
 def predicted(logits: torch.Tensor) -> Image.Image:
     """Every patch in its class's colour."""
     labels = logits.argmax(dim=0).numpy()
-    return Image.fromarray(palette(len(PATTERNS) + len(BACKGROUNDS), False)[labels].astype(np.uint8))
+    return Image.fromarray(far_apart(len(PATTERNS) + len(BACKGROUNDS))[labels].astype(np.uint8))
 
 
 @torch.inference_mode()
@@ -90,7 +90,7 @@ def panels() -> list[tuple[str, Image.Image]]:
 def target(labels: np.ndarray, background: str, patterns: list[str]) -> Image.Image:
     names = [*PATTERNS, *BACKGROUNDS]
     classes = np.array([names.index(name) for name in (background, *patterns)])
-    return Image.fromarray(palette(len(names), False)[classes[labels]].astype(np.uint8))
+    return Image.fromarray(far_apart(len(names))[classes[labels]].astype(np.uint8))
 
 
 def figure(found: list[tuple[str, Image.Image]], columns: int = 4) -> Image.Image:

@@ -21,6 +21,7 @@ LAYERS = (
     ("decode", "labelmap"),
     ("segmentation",),
     ("arguments",),
+    ("decoding",),
     ("segmenter",),
     ("loading",),
     ("engine",),
@@ -30,8 +31,13 @@ LAYERS = (
     ("__init__", "__main__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-# Segmenter.load imports the module above when it is called.
-ALLOWED = {("segmenter", "feedseg.loading")}
+# Segmenter.load, and a result's methods that give it to other tools, import modules above when they are called. A saved
+# result is read back as what it was, a label map, which needs of io only what is pure: arrays, palette and regions.
+ALLOWED = {
+    ("segmenter", "feedseg.loading"),
+    ("io", "feedseg.labelmap"),
+    *(("segmentation", f"feedseg.integrations.{name}") for name in ("transformers", "supervision", "fiftyone")),
+}
 # Which weights to prefer where a repository has two layouts is told by the files, before there is a tower.
 OF_FILES = "feedseg.weights.checkpoint"
 PORTABLE = ("feedseg.registry", "feedseg.vision.ops", "feedseg.vision.feedback")  # of the project, for the feedback

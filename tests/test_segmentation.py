@@ -181,9 +181,9 @@ def test_saving_writes_three_files(tmp_path: Path) -> None:
     result = segmented(source="some/where/tom.cat.jpg")
     files = result.save(tmp_path / "new" / "folder")
     assert isinstance(files, SavedFiles)
-    assert [path.name for path in files] == ["tom.cat.labels.png", "tom.cat.overlay.png", "tom.cat.labels.json"]
+    assert [path.name for path in files] == ["tom.cat.labels.png", "tom.cat.overlay.jpg", "tom.cat.labels.json"]
     with Image.open(files.labels) as labels:
         np.testing.assert_array_equal(np.asarray(labels), result.labels)
     with Image.open(files.overlay) as overlay:
-        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(result.overlay()))
+        assert overlay.size == result.overlay().size
     assert json.loads(files.json.read_text("utf-8")) == result.to_dict()

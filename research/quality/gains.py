@@ -147,7 +147,7 @@ def measure(
                 start = time.perf_counter()
                 logits = StitchedLogits.of_grid(encoded.logits(words, feedback=feedback), size)
                 seconds[question.name, name].append(time.perf_counter() - start)
-                scores = ClassScores(logits, words.query_to_class, len(words.names), LOGIT_SCALE)
+                scores = ClassScores(logits, words.query_to_class, len(words.names), LOGIT_SCALE, "words")
                 confusions[question.name, name].append(question.confusions(target, *label_image(scores)))
     found = {}
     for question in questions:

@@ -28,11 +28,13 @@ class CallOptions(TypedDict, total=False):
         object, or "none".
     settings: sizes and windows.
     refiners: names, "package.module:Name" or objects, which change the scores one after the other.
+    scores: whether results hold the probability of every class at the resolution of the patches.
     """
 
     feedback: str | bool | Feedback | type[Feedback] | None
     settings: Settings | None
     refiners: Iterable[str | Refiner | type[Refiner]]
+    scores: bool
 
 
 class Request(NamedTuple):
@@ -64,6 +66,7 @@ class Plan:
     feedback: Feedback | None
     settings: Settings
     refiners: tuple[Refiner, ...] = ()
+    scores: bool = False
 
     def changed(
         self,
@@ -71,6 +74,7 @@ class Plan:
         feedback: str | bool | Feedback | type[Feedback] | None = None,
         settings: Settings | None = None,
         refiners: Iterable[str | Refiner | type[Refiner]] = (),
+        scores: bool = False,
     ) -> Plan:
         """The same with what a call wants otherwise; None is as it was.
 
@@ -78,7 +82,7 @@ class Plan:
             FeedsegError: there is no feedback or refiner of a name, or settings are none.
         """
         chosen = self.feedback if feedback is None else chosen_feedback(feedback, encoder)
-        return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners))
+        return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners), scores)
 
 
 def checked_settings(wanted: Settings | None) -> Settings | None:

@@ -1,12 +1,16 @@
 """Files that are either whole or not there."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
+
+_PREFIX = ".feedseg-"
+_TEMPORARY = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{16}}(\.[^.]+)?")
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     # A name of fixed length: built upon the target's name it could become too long where the target's own is not.
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -37,3 +41,11 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         # Gone already after a success; where not even a folder could be made, looking for it fails like the rest did.
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what `write_atomically` has left in a folder where its process was killed; nobody may be writing there."""
+    with suppress(OSError):  # not there, or not ours to change
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink()

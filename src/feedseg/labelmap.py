@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from feedseg.errors import FeedsegError
 from feedseg.io.arrays import frozen, refreeze
-from feedseg.io.palette import palette
+from feedseg.io.cleaning import Regions
+from feedseg.io.palette import Colour, class_colours, recoloured
 from feedseg.io.regions import class_areas
 
-Colour = tuple[int, int, int]
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,6 +42,8 @@ class LabelMap:
     colours: tuple[Colour, ...] = ()  # of the classes, RGB, 0 to 255; none for those of `feedseg.io.palette`
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # role -> {"name": ..., "revision": ...}
     settings: Mapping[str, Any] = field(default_factory=dict)  # how it was made, as JSON has it
+    # what was done with small regions and holes, and whether each region is an object of its own
+    regions: Regions = field(default_factory=Regions)
 
     def __post_init__(self) -> None:
         self._check()
@@ -82,8 +86,7 @@ class LabelMap:
     @cached_property
     def palette(self) -> np.ndarray:
         """One colour per class, (classes, 3) uint8 RGB, read-only."""
-        colours = np.array(self.colours, np.uint8) if self.colours else palette(len(self.names), self.background)
-        return frozen(colours)
+        return frozen(np.array(self.colours, np.uint8) if self.colours else class_colours(self.names, self.background))
 
     @cached_property
     def _areas(self) -> tuple[int, ...]:
@@ -99,10 +102,49 @@ class LabelMap:
         """Which fraction of the image every class has, 0 to 1, in the order of the classes."""
         return {name: pixels / self.labels.size for name, pixels in self.pixels.items()}
 
-    def mask(self, name: str) -> np.ndarray:
-        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+    def with_regions(self, *, min_area: int | str = 0, fill_holes: bool = False, connected: bool = False) -> Self:
+        """The same without small regions or holes, or with each connected region as an object of its own.
+
+        Small regions go first, then holes are filled; `feedseg.io.cleaning.Regions` says what takes their place. The
+        confidence of a pixel stays what it was, whatever its class is now.
+
+        Args:
+            min_area: the pixels of the smallest region that stays, or the percentage of the image, such as "0.5%".
+            fill_holes: give holes the class around them.
+            connected: formats that list objects have one for each region instead of one for each class.
+
+        Raises:
+            FeedsegError: the area is neither a number of pixels nor a percentage.
+        """
+        asked, before = Regions(min_area, fill_holes, connected), self.regions
+        labels = asked.cleaned(self.labels, self.background)
+        labels.flags.writeable = False
+        both = Regions(
+            asked.min_area or before.min_area,
+            asked.fill_holes or before.fill_holes,
+            asked.connected or before.connected,
+        )
+        return replace(self, labels=labels, regions=both)
+
+    def with_colours(self, colours: Mapping[str, str | Colour]) -> Self:
+        """The same with other colours for some classes: `result.with_colours({"dog": "#f00"})`.
+
+        Args:
+            colours: by class, as CSS writes them ("#f00", "skyblue", "rgb(255, 0, 0)") or three numbers of 0 to 255.
+
+        Raises:
+            FeedsegError: no such class, no such colour, or the same for two classes.
+        """
+        return replace(self, colours=recoloured(self.names, self.background, self.colours, colours))
+
+    def index(self, name: str) -> int:
+        """A class's label. Raises FeedsegError if there is no such class."""
         if name not in self.names:
             near = get_close_matches(name, self.names)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
             raise FeedsegError(f"no class {name!r}: {hint}")
-        return self.labels == self.names.index(name)
+        return self.names.index(name)
+
+    def mask(self, name: str) -> np.ndarray:
+        """The pixels of one class, (height, width) bool. Raises FeedsegError if there is no such class."""
+        return self.labels == self.index(name)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from feedseg.io import display
 from feedseg.io import overlay as drawing
 from feedseg.io.arrays import frozen
+from feedseg.io.found import FoundClass, found_classes
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import as_dict
 from feedseg.io.writers.save import SavedFiles, load_writers, save
 from feedseg.labelmap import LabelMap
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["SavedFiles", "Segmentation"]
 
@@ -65,13 +70,76 @@ class Segmentation(LabelMap):
         """The mean of `confidence` over the image."""
         return float(self.confidence.mean())
 
-    def overlay(self) -> Image.Image:
+    @cached_property
+    def class_confidence(self) -> tuple[float | None, ...]:
+        """The mean of `confidence` over the pixels of each class, None for those without pixels."""
+        sums = np.zeros(len(self.names))
+        for labels, confidence in zip(self.labels, self.confidence, strict=True):  # by rows, as bincount widens both
+            sums += np.bincount(labels, confidence, len(self.names))
+        return tuple(
+            float(total / pixels) if pixels else None for total, pixels in zip(sums, self.pixels.values(), strict=True)
+        )
+
+    def overlay(self, *, legend: bool = True, longest: int = drawing.LARGEST) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
-        return drawing.overlay(self.image, self.labels, self.names, self.background)
+        labels, names, background = self.labels, self.names, self.background
+        return drawing.overlay(self.image, labels, names, background, self.palette, legend=legend, longest=longest)
+
+    def __getitem__(self, name: str) -> FoundClass:
+        """A class with its mask, area and confidence, whether it was found or not.
+
+        Raises:
+            FeedsegError: it is none of the classes that were asked for.
+        """
+        return FoundClass.of(self, name)
+
+    def __iter__(self) -> Iterator[FoundClass]:
+        """The classes that were found, the largest first; a background is none of them."""
+        return iter(found_classes(self))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a class was found: `"dog" in result`."""
+        return isinstance(name, str) and bool(self.pixels.get(name))
+
+    def __len__(self) -> int:
+        """How many classes were found."""
+        return len(found_classes(self))
+
+    def crop(self, name: str, margin: int = 0, *, transparent: bool = False) -> Image.Image:
+        """The image cut to a class: see `feedseg.io.found.FoundClass.crop`."""
+        return self[name].crop(margin, transparent=transparent)
+
+    def show(self) -> None:
+        """Show it in a notebook, or its overlay in the system's image viewer: see `feedseg.io.display.show`."""
+        display.show(self)
+
+    def _repr_html_(self) -> str:
+        return display.as_html(self)
+
+    def _repr_png_(self) -> bytes:
+        return display.as_png(self)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, as JSON has it: see `feedseg.io.writers.json`."""
         return as_dict(self)
+
+    def to_transformers(self, form: str = "semantic") -> Any:
+        """What transformers' own models give: see `feedseg.integrations.transformers.to_transformers`."""
+        from feedseg.integrations.transformers import to_transformers
+
+        return to_transformers(self, form)
+
+    def to_supervision(self, *, connected: bool = False) -> Any:
+        """Detections for supervision: see `feedseg.integrations.supervision.to_supervision`."""
+        from feedseg.integrations.supervision import to_supervision
+
+        return to_supervision(self, connected=connected)
+
+    def to_fiftyone(self, form: str = "segmentation", *, connected: bool = False) -> Any:
+        """A label for FiftyOne: see `feedseg.integrations.fiftyone.to_fiftyone`."""
+        from feedseg.integrations.fiftyone import to_fiftyone
+
+        return to_fiftyone(self, form, connected=connected)
 
     def save(
         self,
@@ -79,7 +147,7 @@ class Segmentation(LabelMap):
         stem: str | None = None,
         formats: str | Writer | Iterable[str | Writer] | None = None,
     ) -> SavedFiles:
-        """Write `{stem}.labels.png`, `{stem}.overlay.png` and `{stem}.labels.json` into a folder, made if need be.
+        """Write `{stem}.labels.png`, `{stem}.overlay.jpg` and `{stem}.labels.json` into a folder, made if need be.
 
         Without a stem it is that of the source, or "picture"; where the folder has results of another image under it,
         or of one without a source, "-2" and so on is appended, so that no image's results are lost. Results of the same

@@ -19,9 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from feedseg.arguments import CallOptions, Plan, Request, Words, described
-from feedseg.decode.labels import label_image
 from feedseg.decode.logits import LogitsBuffer, StitchedLogits
-from feedseg.decode.scores import ClassScores, Scores
+from feedseg.decoding import decoded
 from feedseg.errors import FeedsegError, warn_user
 from feedseg.io.images import ImageLike, RgbImage, fitted_size, read_image, resized
 from feedseg.segmentation import Segmentation
@@ -80,7 +79,7 @@ class Segmenter:
         Args:
             images: a path, a PIL image or an array (height, width, 3), uint8; or an iterable of these.
             words: a Vocabulary, a list of classes, or one line of text ("cat; kitten, sofa").
-            options: `feedback`, `settings`, `refiners`, instead of the segmenter's own.
+            options: `feedback`, `settings`, `refiners` instead of the segmenter's own, and `scores`.
 
         Raises:
             FeedsegError: an image or an argument that cannot be used, a word that the model does not know.
@@ -196,26 +195,8 @@ class Segmenter:
             )
         return self.encoder.encode_images(images, settings, self.batch_size)
 
-    @torch.inference_mode()
     def _result(self, request: Request, logits: StitchedLogits, plan: Plan) -> Segmentation:
-        image, vocabulary = request
-        scale = plan.settings.logit_scale
-        scores: Scores = ClassScores(logits, vocabulary.query_to_class, len(vocabulary.names), scale)
-        for refiner in plan.refiners:
-            scores = refiner(scores, image)
-        labels, confidence = label_image(scores, vocabulary.threshold)
-        return Segmentation(
-            labels=labels,
-            confidence=confidence,
-            names=vocabulary.names,
-            image=image.pixels,
-            source=image.source,
-            background=vocabulary.has_background,
-            threshold=vocabulary.threshold,
-            synonyms=vocabulary.words,
-            models=self.provenance(),
-            settings=described(self.encoder, plan),
-        )
+        return decoded(logits, request, plan, self.provenance(), described(self.encoder, plan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,10 +217,12 @@ class EncodedImage:
         plan = self.segmenter._plan(feedback=feedback)
         return self._stitched(self.segmenter.embed(words), plan.feedback).at_working_size()
 
-    def segment(self, words: Words, *, feedback: Any = None, refiners: Iterable[Any] = ()) -> Segmentation:
+    def segment(
+        self, words: Words, *, feedback: Any = None, refiners: Iterable[Any] = (), scores: bool = False
+    ) -> Segmentation:
         """A class for every pixel. Arguments as in `Segmenter.__call__`."""
         request = Request(self.image, self.segmenter.resolved(words))
-        plan = self.segmenter._plan(feedback=feedback, settings=self.settings, refiners=refiners)
+        plan = self.segmenter._plan(feedback=feedback, settings=self.settings, refiners=refiners, scores=scores)
         logits = self._stitched(self.segmenter.embed(request.vocabulary), plan.feedback)
         return self.segmenter._result(request, logits, plan)
 

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 Sides = tuple[int, int]  # height, width
-# How a image is cut: as the host's protocol has it, or by `Settings.fast`.
+Softmax = Literal["classes", "words"]  # what it runs over
+# How an image is cut: as the host's protocol has it, or by `Settings.fast`.
 SPEEDS = ("protocol", "fast")
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
+
+
+def _check_pixels(value: object, what: str) -> None:
+    if not _is_pixels(value):
+        raise ValueError(f"{what} is a whole number of pixels, at least one, not {value!r}")
+
+
+def _check_sides(value: object, what: str, none: str) -> None:
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    if value is not None and not all(map(_is_pixels, sides)):
+        raise ValueError(f"{what} is a whole number of pixels, (height, width), or {none}, not {value!r}")
+
+
+def _is_pixels(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 @dataclass(frozen=True)
@@ -23,21 +41,25 @@ class Settings:
     max_long_side: int = 2048  # unless its long side would exceed this
     window: int | Sides | None = 336
     stride: int | Sides | None = 112
-    logit_scale: float = 40.0  # cosines are multiplied by it before the softmax over the queries
+    logit_scale: float = 40.0  # cosines are multiplied by it before the softmax
+    # A class has the logit of its best word, and its probability is among the classes. Published protocols take the
+    # softmax over the words, where every synonym lowers all probabilities.
+    softmax: Softmax = "classes"
 
     def __post_init__(self) -> None:
-        if self.short_side < 1 or self.max_long_side < 1:
-            raise ValueError("the image's sides are at least one pixel")
-        if not (self.logit_scale > 0 and isfinite(self.logit_scale)):
-            raise ValueError(f"the logit scale is a positive number, not {self.logit_scale}")
+        _check_pixels(self.short_side, "the short side")
+        _check_pixels(self.max_long_side, "the largest long side")
+        scale: Any = self.logit_scale
+        if not (isinstance(scale, Real) and not isinstance(scale, bool) and isfinite(scale) and float(scale) > 0):
+            raise ValueError(f"the logit scale is a positive number, not {scale!r}")
+        if self.softmax not in get_args(Softmax):
+            raise ValueError(f"the softmax runs over 'classes' or 'words', not {self.softmax!r}")
+        _check_sides(self.window, "a window", "None for the whole image")
+        _check_sides(self.stride, "a stride", "None for windows side by side")
         if self.window is not None:
-            if min(self.window_sides) < 1:
-                raise ValueError(f"a window has at least one pixel, not {self.window}")
             for window, stride in zip(self.window_sides, self.stride_sides or self.window_sides, strict=True):
-                if not 1 <= stride <= window:
-                    raise ValueError(
-                        f"a stride of {stride} leaves gaps or goes nowhere with windows of {window} pixels"
-                    )
+                if stride > window:
+                    raise ValueError(f"a stride of {stride} leaves gaps between windows of {window} pixels")
 
     @property
     def window_sides(self) -> Sides:

@@ -77,10 +77,14 @@ def draw() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def files() -> Callable[[Path | str], list[str]]:
-    """`files(folder)`: every file below it, by its path in it."""
+    """`files(folder)`: every file below it by its path in it, but for what runs note for themselves."""
 
     def below(folder: Path | str) -> list[str]:
-        return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+        return sorted(
+            str(path.relative_to(folder))
+            for path in Path(folder).rglob("*")
+            if path.is_file() and ".feedseg" not in path.parts
+        )
 
     return below
 
@@ -90,7 +94,7 @@ def results_of() -> Callable[..., list[str]]:
     """`results_of(*stems)`: the files that `feedseg segment` writes."""
 
     def names(*stems: str) -> list[str]:
-        return sorted(f"{stem}.{end}" for stem in stems for end in ("labels.json", "labels.png", "overlay.png"))
+        return sorted(f"{stem}.{end}" for stem in stems for end in ("labels.json", "labels.png", "overlay.jpg"))
 
     return names
 

@@ -19,16 +19,16 @@ from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
 
 from feedseg.apps.cli.main import main
 from feedseg.apps.cli.render_demo import SHOWN, compose, judged
-from feedseg.evaluation.demo import SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
+from feedseg.evaluation.demo import FEEDBACKS, SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
-from feedseg.io.palette import palette
+from feedseg.io.palette import far_apart
 from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
 from feedseg.vision.hosts import HOSTS
 
-COLOURS = palette(9, background=True)
+COLOURS = np.concatenate([[(203, 203, 203)], far_apart(8)])
 SEEDS = (3, 4)
 
 
@@ -62,17 +62,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def example_files(seed: int) -> list[str]:
-    results = [
-        f"{reading}.{end}" for reading in ("with", "without") for end in ("labels.png", "overlay.png", "labels.json")
-    ]
+    results = [f"{reading}.{end}" for reading in FEEDBACKS for end in ("labels.png", "overlay.jpg", "labels.json")]
     return [f"scene-{seed}.{end}" for end in ("png", "truth.png", *results)]
 
 
 def test_the_folder_has_the_sheet_and_every_scene_with_its_results(run: Run) -> None:
     expected = ["demo.png", "photographs.png", *(name for seed in SEEDS for name in example_files(seed))]
     for photograph in PHOTOGRAPHS:
-        for reading in ("with", "without"):
-            ends = ("labels.png", "overlay.png", "labels.json")
+        for reading in FEEDBACKS:
+            ends = ("labels.png", "overlay.jpg", "labels.json")
             expected += [f"{photograph.name}.{reading}.{end}" for end in ends]
     assert sorted(path.name for path in run.folder.iterdir()) == sorted(expected)
 
@@ -88,10 +86,11 @@ def test_scene_and_truth_are_the_generators(run: Run) -> None:
 
 
 def test_results_say_how_they_were_made(run: Run) -> None:
-    for reading, feedback in (("without", False), ("with", True)):
+    kinds = {"none": None, "paper": "FSAFeedback", "calibrated": "CalibratedFeedback"}
+    for reading, kind in kinds.items():
         about = json.loads((run.folder / f"scene-{SEEDS[0]}.{reading}.labels.json").read_text())
         assert about["settings"]["host"] == "sclip"
-        assert (about["settings"]["feedback"] is not None) == feedback
+        assert (about["settings"]["feedback"] or {"kind": None})["kind"] == kind
         assert about["models"]["model"]["name"] == "mini"
         assert about["names"] == ["background", *PATTERNS]
 
@@ -110,21 +109,22 @@ def test_the_tables_figures_are_those_of_the_saved_labels(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in run.output.splitlines() if line.split()[:1]}
     assert set(HOSTS.names()) <= set(rows)
     truths = [run.labels(f"scene-{seed}.truth") for seed in SEEDS]
-    of_reading = {
-        reading: [run.labels(f"scene-{seed}.{reading}.labels") for seed in SEEDS] for reading in ("without", "with")
+    of_feedback = {
+        feedback: [run.labels(f"scene-{seed}.{feedback}.labels") for seed in SEEDS] for feedback in FEEDBACKS
     }
-    before, after = (independent_score(np.stack(truths), np.stack(labels)) for labels in of_reading.values())
-    each = [
+    before, *after = (independent_score(np.stack(truths), np.stack(labels)) for labels in of_feedback.values())
+    plain, *others = (
         [independent_score(truth, one) for truth, one in zip(truths, labels, strict=True)]
-        for labels in of_reading.values()
-    ]
-    better = sum(second > first for first, second in zip(*each, strict=True))
-    _, shown_before, shown_after, difference, *rest = rows["sclip"]
+        for labels in of_feedback.values()
+    )
+    better = [sum(second > first for first, second in zip(plain, other, strict=True)) for other in others]
+    _, shown_before, *rest = rows["sclip"]
     assert float(shown_before) == pytest.approx(before, abs=0.051)
-    assert float(shown_after) == pytest.approx(after, abs=0.051)
-    assert float(difference) == pytest.approx(float(shown_after) - float(shown_before), abs=0.001)
-    assert " ".join(rest) == f"{better} of 2"
-    assert before != after, "the two readings are the same: nothing was fed back"
+    for score, shown, gain in zip(after, rest[0:4:2], rest[1:4:2], strict=True):
+        assert float(shown) == pytest.approx(score, abs=0.051)
+        assert float(gain.strip("()")) == pytest.approx(float(shown) - float(shown_before), abs=0.001)
+    assert " ".join(rest[4:]) == f"{better[0]} of 2 {better[1]} of 2"
+    assert len({before, *after}) == 3, "two of the results are the same: nothing was fed back"
 
 
 def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
@@ -142,7 +142,7 @@ def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
         )
         tops.append(y)
         grey = np.array(Image.fromarray(scene).convert("L")).astype(float)[..., None]
-        for column, name in enumerate(("truth", "without.labels", "with.labels"), start=1):
+        for column, name in enumerate(("truth", *(f"{feedback}.labels" for feedback in FEEDBACKS)), start=1):
             labels = run.labels(f"scene-{seed}.{name}")
             left = x + column * (width + 20)
             panel = page[y : y + height, left : left + width].astype(float)
@@ -151,14 +151,14 @@ def test_the_sheets_panels_are_scene_truth_and_results(run: Run) -> None:
             calm = ~outlines(labels)
             assert calm.mean() > 0.9
             assert np.abs(panel - expected)[calm].max() <= 1.5
-    assert page.shape[1] == 2 * 36 + 4 * width + 3 * 20
+    assert page.shape[1] == 2 * 36 + 5 * width + 4 * 20
     assert tops[0] < tops[1] < page.shape[0] - height
 
 
 def test_what_it_suggests_can_be_run(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = next(line.strip() for line in run.output.splitlines() if line.startswith("  feedseg segment"))
     assert main([*shlex.split(command)[1:], "--out", str(tmp_path / "mine")]) == 0
-    assert (tmp_path / "mine" / f"scene-{SEEDS[0]}.overlay.png").is_file()
+    assert (tmp_path / "mine" / f"scene-{SEEDS[0]}.overlay.jpg").is_file()
     assert "done" in capsys.readouterr().out
 
 
@@ -195,37 +195,38 @@ def test_one_vocabulary_names_patterns_and_counts_backgrounds_as_one() -> None:
     assert WORDS.background == BACKGROUNDS
 
 
-def perfect(seeds: range) -> tuple[list, tuple[HostResult, HostResult]]:
-    """Examples, and results that are all background without feedback and all right with it."""
+def perfect(seeds: range) -> tuple[list, tuple[HostResult, ...]]:
+    """Examples, and results that are all background without feedback and all right with each of them."""
     examples = [draw_example(seed) for seed in seeds]
-    pair = []
-    for right in (False, True):
-        labels = [example.target if right else np.zeros_like(example.target) for example in examples]
+    outcomes = []
+    for feedback in FEEDBACKS:
+        labels = [np.zeros_like(example.target) if feedback == "none" else example.target for example in examples]
         results = [
             Segmentation(labels=one, confidence=np.ones(SIZE, np.float32), names=WORDS.names, image=example.scene.image)
             for one, example in zip(labels, examples, strict=True)
         ]
         counts = [confusion_matrix(example.target, one, 9) for one, example in zip(labels, examples, strict=True)]
-        pair.append(HostResult(results, counts))
-    return examples, (pair[0], pair[1])
+        outcomes.append(HostResult(results, counts))
+    return examples, tuple(outcomes)
 
 
 def test_the_sheet_shows_the_first_scenes_and_measures_all() -> None:
-    examples, pair = perfect(range(7, 13))
-    sheet = compose(examples, pair, "naclip")
+    examples, outcomes = perfect(range(7, 13))
+    sheet = compose(examples, outcomes, "naclip")
     assert len(sheet.rows) == SHOWN == 4
     assert sheet.columns[0] == ("scene", "scenes 7 to 10: in order, not chosen")
-    assert sheet.columns[3] == ("with feedback: 100.0", "mIoU in percent over 6 scenes")
+    assert sheet.columns[3] == ("paper's feedback: 100.0", "mIoU in percent over 6 scenes")
+    assert sheet.columns[4][0] == "calibrated feedback: 100.0"
     everything = np.stack([example.target for example in examples])
     before = independent_score(everything, np.zeros_like(everything))
-    assert sheet.columns[2][0] == f"without feedback: {before:.1f}"
+    assert sheet.columns[2][0] == f"no feedback: {before:.1f}"
     assert "(naclip)" in " ".join(sheet.text)
     assert f"asked for {8 + 8} words" in " ".join(sheet.text)
 
 
 def test_a_class_has_one_colour_on_the_whole_sheet() -> None:
-    examples, pair = perfect(range(2))
-    sheet = compose(examples, pair, "naclip")
+    examples, outcomes = perfect(range(2))
+    sheet = compose(examples, outcomes, "naclip")
     colours = {entry.text: entry.colour for entry in sheet.legend if entry.colour}
     assert list(colours) == list(WORDS.names)
     assert len(set(colours.values())) == 9

@@ -177,7 +177,7 @@ def test_other_images_of_the_same_names_are_measured_anew(
         (("scenes", "--shard", "1/3", "--shards", "2"), "give one of them"),
         (
             ("scenes", "--feedback", "none,mine"),
-            "--feedback takes none, paper, calibrated, control or package.module:Name",
+            "--feedback takes none, paper, calibrated, auto, control or package.module:Name",
         ),
         (("scenes", "--window", "half"), "--window is a number of pixels or none"),
         (("scenes", "--speed", "slow"), "--speed is protocol or fast, not 'slow'"),
@@ -230,6 +230,17 @@ def test_other_words_with_a_threshold_take_the_place_of_a_background(tmp_path: P
     assert evaluate("--dataset", dataset, "--vocabulary", "words.txt", "--threshold", 0.5) == 0
     found = matrices(Path("feedseg-evaluation/mine"), ["none"])["none"]
     assert np.sum(found, axis=0)[0] > 0  # some pixels are background by the threshold alone
+
+
+def test_the_feedback_that_auto_chose_is_shown(dataset: Path, evaluate, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate("--dataset", dataset, "--limit", "2", "--feedback", "auto,none") == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[:3] == ["mIoU", "none", "paper"]
+
+
+def test_a_measurement_names_its_background(dataset: Path, evaluate, complaint) -> None:
+    Vocabulary(CLASSES, background="auto").write("words.txt")
+    assert evaluate("--dataset", dataset, "--vocabulary", "words.txt") == 2
+    assert "which words are its background" in complaint()
 
 
 def test_data_are_found_at_the_root_and_below_it(tmp_path: Path, evaluate) -> None:

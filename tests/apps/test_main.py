@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feedseg.apps.cli import loading
+from feedseg.apps.cli import run_segment
 from feedseg.apps.cli.main import main
 
 
@@ -17,7 +17,7 @@ def test_a_defect_is_one_line_and_a_traceback_on_demand(
         raise ZeroDivisionError("a defect\nof the program")
 
     draw("a.png")
-    monkeypatch.setattr(loading, "load_segmenter", broken)
+    monkeypatch.setattr(run_segment, "load_segmenter", broken)
     assert segment("a.png") == 1
     assert "unexpected ZeroDivisionError: a defect of the program; run with FEEDSEG_DEBUG=1" in complaint()
     monkeypatch.setenv("FEEDSEG_DEBUG", "1")
@@ -30,7 +30,7 @@ def test_too_little_memory_for_the_model(monkeypatch: pytest.MonkeyPatch, segmen
         raise MemoryError
 
     draw("a.png")
-    monkeypatch.setattr(loading, "load_segmenter", full)
+    monkeypatch.setattr(run_segment, "load_segmenter", full)
     assert segment("a.png") == 2
     assert "--device cpu" in complaint()
 
@@ -41,20 +41,37 @@ def test_bad_commands_are_one_line(arguments: list[str], complaint) -> None:
     assert arguments[-1] in complaint()
 
 
-@pytest.mark.parametrize("command", [[], ["segment"], ["models"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], *([name, "--help-all"] for name in ("segment", "evaluate", "sweep")), ["models"], ["doctor"]]
+)
 def test_help_fits_80_columns(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*command, "--help"]) == 0
+    assert main(command if "--help-all" in command else [*command, "--help"]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "…" not in out
-    if command == ["segment"]:
-        options = """--labels --background --vocabulary --threshold --model --host --proxy --feedback
+    if "segment" in command:
+        options = """--labels --background --no-background --vocabulary --threshold --model --host --proxy --feedback
             --device --short-side --window --stride --out --json --class-token --no-class-token --residual --no-residual
-            --dtype --batch-size --help"""
+            --dtype --batch-size --help --overwrite --workers --shards --shard --allow-urls --max-bytes --max-pixels"""
         for option in options.split():
             assert f" {option} " in out, option
         for panel in ("What to look for", "Model", "Image size", "Output", "Examples"):
             assert panel in out
+
+
+def test_what_most_people_need_is_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """80 columns, some 40 lines; in a process whose --help-all was asked for before, too."""
+    for _ in range(2):
+        assert main(["segment", "--help"]) == 0
+        lines = capsys.readouterr().out.strip().splitlines()
+        assert len(lines) <= 44
+        assert max(map(len, lines)) <= 80
+        text = "\n".join(lines)
+        for option in ("--labels", "--background", "--out", "--overwrite", "--help-all"):
+            assert f" {option} " in text
+        assert "--class-token" not in text
+        assert main(["segment", "--help-all"]) == 0
+        assert "--class-token" in capsys.readouterr().out
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

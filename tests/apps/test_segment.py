@@ -23,13 +23,13 @@ def test_the_files_hold_what_the_python_interface_gives(
     model: Path, capsys: pytest.CaptureFixture[str], segment, draw, files, results_of
 ) -> None:
     path = draw("a/b.png")
-    assert segment(path, "--background", "wall, floor", "--threshold", "0.2", "--out", "results") == 0
+    assert segment(path, "--background", "wall, floor", "--threshold", "0.3", "--out", "results") == 0
     assert files("results") == results_of("b")
 
     segmenter = Segmenter.load(
         model, host="clip", device="cpu", settings=Settings(short_side=32, window=32, stride=16, logit_scale=40.0)
     )
-    vocabulary = Vocabulary([("cat", "kitten"), "sofa", "rug"], background=["wall", "floor"], threshold=0.2)
+    vocabulary = Vocabulary([("cat", "kitten"), "sofa", "rug"], background=["wall", "floor"], threshold=0.3)
     result = segmenter(path, vocabulary)
     with Image.open("results/b.labels.png") as labels:
         assert labels.mode == "P"
@@ -42,7 +42,7 @@ def test_the_files_hold_what_the_python_interface_gives(
     out, err = capsys.readouterr()
     assert err == ""
     assert " words cat (kitten) · sofa · rug · background: wall, floor" in " ".join(out.split())
-    assert "background wherever nothing reaches 0.2" in out
+    assert "background wherever nothing reaches 0.3" in out
     assert "1 image → results in" in out
     for name, fraction in result.area_fractions.items():
         assert not fraction or f"{fraction:.1%}" in out, name
@@ -50,7 +50,7 @@ def test_the_files_hold_what_the_python_interface_gives(
 
 
 def test_folders_are_searched_and_mirrored(segment, draw, files, results_of) -> None:
-    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.png"):
+    for name in ("top.png", "x/deep/b.JPG", "x/c.webp", ".hidden.png", ".git/d.png", "x/e.labels.png", "f.overlay.jpg"):
         draw(f"photos/{name}")
     Path("photos/notes.txt").write_text("not a image")
     assert segment("photos", "--out", "photos/results") == 0
@@ -64,10 +64,10 @@ def test_the_vocabulary_file_and_a_threshold_beside_it(
     model: Path, capsys: pytest.CaptureFixture[str], draw, small
 ) -> None:
     draw("a.png")
-    Path("words.txt").write_text("background: wall\nthreshold: 0.1\ncat; kitten\nsofa\n", encoding="utf-8")
+    Path("words.txt").write_text("background: wall\nthreshold: 0.4\ncat; kitten\nsofa\n", encoding="utf-8")
     options = ("--model", str(model), *small, "--json")
     assert main(["segment", "a.png", "--vocabulary", "words.txt", *options]) == 0
-    assert json.loads(capsys.readouterr().out)["threshold"] == 0.1
+    assert json.loads(capsys.readouterr().out)["threshold"] == 0.4
     assert main(["segment", "a.png", "--vocabulary", "words.txt", "--threshold", "0.7", *options]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["threshold"] == 0.7
@@ -113,7 +113,7 @@ def test_fast_looks_at_every_part_once(model: Path, capsys: pytest.CaptureFixtur
 
 def test_no_input_is_overwritten(segment, draw, files) -> None:
     """A image may be called like our own results, and the results may go beside it."""
-    names = ("a.png", "a.labels.png", "a.png.overlay.png")
+    names = ("a.png", "a.labels.png", "a.png.overlay.jpg")
     before = [draw(name, seed).read_bytes() for seed, name in enumerate(names)]
     assert segment(*names, "--out", ".") == 0
     assert [Path(name).read_bytes() for name in names] == before
@@ -143,7 +143,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
     draw("a.png")
     draw("b.png")
     Path("bad\n\x1b[31m.png").write_text("not a image")
-    assert segment("a.png", "nosuch.png", "bad\n\x1b[31m.png", "b.png", "--json") == 1
+    assert segment("a.png", "nosuch.png", "bad\n\x1b[31m.png", "b.png", "--json", "--no-background") == 1
     out, err = capsys.readouterr()
     parsed = [json.loads(line) for line in out.splitlines()]
     results = {line["picture"]: line for line in parsed if "files" in line}
@@ -180,7 +180,7 @@ def test_an_interrupt_says_how_far_it_came(
         return original(self, result, folder, stem)
 
     monkeypatch.setattr(Output, "save", save)
-    assert segment("photos", "--out", "results") == 130
+    assert segment("photos", "--out", "results", "--workers", "1") == 130
     assert files("results") == results_of("0", "1")
     out, err = capsys.readouterr()
     assert err == "feedseg: interrupted; 2 of 4 images are finished\n"
@@ -195,10 +195,21 @@ BAD_USE = {
     "an empty name": (["", "--labels", WORDS], "empty name"),
     "no words": (["a.png"], "--labels"),
     "an empty word": (["a.png", "--labels", "cat,,sofa"], "empty name"),
-    "one word": (["a.png", "--labels", "cat"], "only word"),
-    "semicolons for commas": (["a.png", "--labels", "cat; sofa"], "separate classes by commas"),
+    "one word and no background": (["a.png", "--labels", "cat", "--no-background"], "'cat' is the only one"),
+    "semicolons for commas": (["a.png", "--labels", "cat; sofa", "--no-background"], "separated by commas"),
+    "bars for commas": (["a.png", "--labels", "cat | sofa"], 'did you mean "cat, sofa"?'),
+    "stops for commas": (["a.png", "--labels", "cat. sofa."], 'did you mean "cat, sofa"?'),
+    "a numbered list": (["a.png", "--labels", "0 cat, 1 sofa"], "are numbered"),
+    "a background and none": (["a.png", "--labels", WORDS, "--background", "wall", "--no-background"], "contradict"),
+    "a background in the file and none": (
+        ["a.png", "--vocabulary", "sky.txt", "--no-background"],
+        "sky.txt has a line",
+    ),
+    "words that the model does not know": (["a.png", "--labels", "cat, giraffe, hippo"], "'giraffe'"),
+    "no background that the model knows": (["a.png", "--labels", "cat; wall; floor; sky; grass"], "no background word"),
     "a word twice": (["a.png", "--labels", "cat, sofa; cat"], "'cat'"),
     "a file as labels": (["a.png", "--labels", "words.txt"], "--vocabulary"),
+    "no such file as labels": (["a.png", "--labels", "nosuch.txt"], "--vocabulary"),
     "labels and a file": (["a.png", "--labels", WORDS, "--vocabulary", "words.txt"], "give one of them"),
     "a background beside a file": (["a.png", "--vocabulary", "words.txt", "--background", "wall"], "--background"),
     "no such vocabulary": (["a.png", "--vocabulary", "nosuch.txt"], "nosuch.txt"),
@@ -236,6 +247,7 @@ def test_bad_use_is_one_line(arguments: list[str], expected: str, model: Path, d
     draw("a.png")
     Path("empty").mkdir()
     Path("words.txt").write_text("cat\nsofa\n")
+    Path("sky.txt").write_text("background: sky\ncat\nsofa\n")
     Path("commas.txt").write_text("cat, sofa\n")
     before = files(".")
     options = [] if "--model" in arguments else ["--model", str(model)]
@@ -245,6 +257,51 @@ def test_bad_use_is_one_line(arguments: list[str], expected: str, model: Path, d
     assert expected in complaint()
     assert files(".") == before
     assert not Path("feedseg-out").exists()
+
+
+def test_one_word_is_enough_and_the_background_is_told(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
+    draw("a.png")
+    assert segment("a.png", "--json", words="cat") == 0
+    out, err = capsys.readouterr()
+    about = json.loads(out)
+    assert about["names"] == ["background", "cat"]
+    # of the stock list, what the tiny model's tokenizer knows
+    assert " cat · background, chosen automatically: sky, wall, grass, floor\n" in err
+    assert about["classes"][0]["words"] == ["sky", "wall", "grass", "floor"]
+
+
+def test_a_background_of_ones_own_or_none_is_instead_of_the_automatic(
+    model: Path, capsys: pytest.CaptureFixture[str], segment, draw, small
+) -> None:
+    draw("a.png")
+    for options, names in (
+        (["--background", "sky"], ["background", "cat", "sofa"]),
+        (["--no-background"], ["cat", "sofa"]),
+    ):
+        assert segment("a.png", "--json", *options, words="cat, sofa") == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["names"] == names
+        assert "automatically" not in err
+    for text, names in (("cat\n", ["background", "cat"]), ("background: auto\ncat\n", ["background", "cat"])):
+        Path("words.txt").write_text(text)
+        assert main(["segment", "a.png", "--vocabulary", "words.txt", "--model", str(model), *small, "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["names"] == names
+        assert "chosen automatically" in err
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_was_made_of_words_and_threshold_is_told_once(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
+    for name in "abc":
+        draw(f"photos/{name}.png")
+    assert segment("photos", "--threshold", "0.2", words="Cat; kitten, CAT, sofas") == 0
+    err = capsys.readouterr().err
+    assert [line.removeprefix("feedseg: note: ").split("; '")[0] for line in err.splitlines()] == [
+        "'Cat' and 'CAT': written more than once, counted once",
+        "a threshold of 0.2 cannot do anything with 3 classes: the most probable always has at least 0.333; take a "
+        "higher one",
+        f"{err.splitlines()[-1].removeprefix('feedseg: note: ').split(' has no')[0]} has no 'sofas'",
+    ]
 
 
 @pytest.mark.filterwarnings("default")
@@ -293,7 +350,28 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(model: Path, tmp_path: Pat
 
 
 def test_words_are_told_as_they_were_understood() -> None:
-    vocabulary = Vocabulary.parse_line("cat; kitten; tom, sofa", "wall; floor", 0.25)
+    vocabulary = Vocabulary.parse_line("cat; kitten; tom, sofa", "wall; floor", 0.5)
     assert understood(vocabulary) == (
-        "cat (kitten, tom) · sofa · background: wall, floor · background wherever nothing reaches 0.25"
+        "cat (kitten, tom) · sofa · background: wall, floor · background wherever nothing reaches 0.5"
     )
+
+
+def test_colours_are_those_that_were_asked_for(segment, draw, capsys) -> None:
+    draw("a.png")
+    Path("colours.txt").write_text("Sofa = #010203\nrug=skyblue\n")
+    assert segment("a.png", "--colours", "colours.txt", "--json") == 0
+    colours = {one["name"]: one["colour"] for one in json.loads(capsys.readouterr().out)["classes"]}
+    assert (colours["sofa"], colours["rug"]) == ("#010203", "#87ceeb")
+    saved = json.loads(Path("feedseg-out/a.labels.json").read_text())
+    assert {one["name"]: one["colour"] for one in saved["classes"]} == colours
+    with Image.open("feedseg-out/a.labels.png") as labels:
+        palette = np.array(labels.getpalette()).reshape(-1, 3)
+    assert palette[saved["names"].index("sofa")].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("colours", ["sofe=red", "sofa=rad", "nowhere.txt", "cat=red, sofa=#f00"])
+def test_colours_that_cannot_be_are_told_before_the_run(colours, segment, draw, complaint) -> None:
+    draw("a.png")
+    assert segment("a.png", "--colours", colours) == 2
+    complaint()
+    assert not Path("feedseg-out").exists()

@@ -22,7 +22,7 @@ SIDES = st.integers(1, 90)
 def labels_of(logits, size, class_of, classes, scale, threshold=0.0):
     """Labels and confidence of a whole image's logits, (C, h, w)."""
     stitched = logits if isinstance(logits, StitchedLogits) else StitchedLogits.of_grid(logits, size)
-    return label_image(ClassScores(stitched, class_of, classes, scale), threshold)
+    return label_image(ClassScores(stitched, class_of, classes, scale, "words"), threshold)
 
 
 def resized_whole(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -170,7 +170,7 @@ def test_more_than_256_classes_need_two_bytes():
 
 def test_scores_of_classes_are_those_of_their_best_queries():
     logits = torch.randn(5, 6, 7, generator=torch.Generator().manual_seed(0)) * 0.1
-    scores = ClassScores(StitchedLogits.of_grid(logits, (11, 9)), (1, 1, 2, 3, 3), 4, 40.0)
+    scores = ClassScores(StitchedLogits.of_grid(logits, (11, 9)), (1, 1, 2, 3, 3), 4, 40.0, "words")
     plain = interpolate(logits[None], size=(11, 9), mode="bilinear", align_corners=False)[0].mul(40).softmax(0)
     expected = torch.stack([torch.zeros(11, 9), plain[:2].amax(0), plain[2], plain[3:].amax(0)])
     torch.testing.assert_close(scores.rows(slice(2, 8)), expected[:, 2:8], atol=1e-5, rtol=1e-4)

@@ -74,6 +74,44 @@ def test_what_cannot_be_finished_fails_without_another_try() -> None:
     assert task.tried == 3
 
 
+def test_threads_finish_in_order_beside_the_processing() -> None:
+    """The second item is processed while the first one is being finished."""
+    second = Event()
+
+    class Saves(Task[str, str]):
+        def process(self, loaded: Iterable[str]) -> Iterator[str]:
+            for item in loaded:
+                if item == "b":
+                    second.set()
+                yield item
+
+        def finish(self, item: str, processed: str) -> str:
+            if item == "c":
+                raise FeedsegError("the disk is full")
+            return f"{item} {second.wait(20)}"
+
+    outcomes = list(Local(Saves(), 2).map("abcd"))
+    assert outcomes == [Done("a", "a True"), Done("b", "b True"), Failed("c", "the disk is full"), Done("d", "d True")]
+
+
+def test_an_interrupt_hands_out_what_was_finished_before_it() -> None:
+    class Interrupted(Task[str, str]):
+        def process(self, loaded: Iterable[str]) -> Iterator[str]:
+            for item in loaded:
+                if item == "c":
+                    raise KeyboardInterrupt
+                yield item
+
+        def finish(self, item: str, processed: str) -> str:
+            return item.upper()
+
+    for threads in (0, 3):
+        outcomes = Local(Interrupted(), threads).map("abcd")
+        assert [next(outcomes), next(outcomes)] == [Done("a", "A"), Done("b", "B")]
+        with pytest.raises(KeyboardInterrupt):
+            next(outcomes)
+
+
 def test_an_error_before_the_first_item_is_no_items_fault() -> None:
     class Broken(Task[str, str]):
         def process(self, loaded: Iterable[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from feedseg.apps.cli.main import main
 from feedseg.evaluation.metrics.confusion import confusion_matrix, mean_iou
 from feedseg.evaluation.photographs import PHOTOGRAPHS
 from feedseg.vision.hosts import HOSTS
+from feedseg.vocabulary.background import STOCK
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL
 
 # Points on the bundled photographs, (row, column) as fractions of their sides, marked by eye, and what is there.
@@ -72,6 +73,14 @@ def test_any_words_are_taken_and_those_that_mean_nothing_to_it_are_said(photo: S
     assert [found.word for found in photo.unfamiliar(["dog", "inflation", "grass"])] == ["inflation"]
 
 
+def test_one_word_finds_the_cat_and_every_stock_background_word_is_known(photo: Segmenter) -> None:
+    assert list(photo.model.text.recognised(STOCK)) == list(STOCK)
+    result = photo(PHOTOGRAPHS[1].read(), Vocabulary(["cat"], background="auto"))
+    assert result.names == ("background", "cat")
+    assert result.synonyms[0] == STOCK
+    assert 0.5 < result.area_fractions["cat"] < 0.95
+
+
 def test_it_fits_into_the_wheel() -> None:
     package = Path(str(files("feedseg"))) / "models"
     for name in ("photo", "photographs"):
@@ -88,7 +97,7 @@ def test_the_command_line_needs_no_model_to_be_named(tmp_path: Path, capsys: pyt
     Image.fromarray(PHOTOGRAPHS[1].read().pixels).save(image)
     assert main(["segment", str(image), "--labels", "cat, blanket", "--out", str(tmp_path / "out")]) == 0
     assert "photo · host proxyclip with proxy self · with calibrated feedback" in capsys.readouterr().out
-    assert (tmp_path / "out/cat.overlay.png").is_file()
+    assert (tmp_path / "out/cat.overlay.jpg").is_file()
 
 
 def test_nothing_goes_over_the_network(tmp_path: Path) -> None:

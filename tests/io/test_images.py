@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -48,6 +49,40 @@ def test_sixteen_bits_keep_their_shades(tmp_path):
     Image.fromarray(values).save(tmp_path / "a.png")
     shades = read_image(tmp_path / "a.png").pixels[..., 0]
     np.testing.assert_array_equal(shades, values >> 8)
+
+
+@pytest.mark.parametrize(
+    ("stored", "mode", "suffix", "said"),
+    [
+        (lambda grey: grey.astype(np.int32), "I", "tif", "numbers up to 218: read as 8 bits, with 255 as white"),
+        (lambda grey: grey.astype(np.uint16) * 4, None, "png", "read as 10 bits, with 1023 as white"),
+        (lambda grey: grey.astype(np.uint16) * 16, None, "png", "read as 12 bits, with 4095 as white"),
+        (lambda grey: grey.astype(np.uint16) * 257, None, "png", None),
+        (lambda grey: grey.astype(np.int32) << 16, "I", "tif", "read as 24 bits"),
+        (lambda grey: (grey / 255).astype(np.float32), "F", "tif", "fractions up to 0.855: 0 is black and 1 white"),
+        (lambda grey: grey.astype(np.float32), "F", "tif", "read as 8 bits"),
+        (lambda grey: grey.astype(np.float32) * 257, "F", "tif", None),
+    ],
+)
+def test_numbers_are_as_bright_as_their_range_says(tmp_path, stored, mode, suffix, said):
+    grey = np.random.default_rng(0).integers(0, 219, (20, 30)).astype(np.uint8)
+    grey[0, 0] = 218
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(stored(grey), mode).save(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pixels = read_image(path).pixels
+    np.testing.assert_array_equal(pixels[..., 1], grey)
+    messages = [str(one.message) for one in caught if one.category is UserWarning]
+    assert [message.startswith(f"{path} holds ") for message in messages] == [True] * bool(said)
+    assert not said or said in messages[0]
+
+
+@pytest.mark.parametrize("values", [[-1.0, 3.0], [0.0, np.nan], [0.0, np.inf], [0.0, 1e20]])
+def test_what_is_no_brightness_is_refused(tmp_path, values):
+    Image.fromarray(np.array([values], np.float32), "F").save(tmp_path / "a.tif")
+    with pytest.raises(FeedsegError, match=r"a\.tif holds .*no brightness: convert it"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_transparency_lies_on_white():

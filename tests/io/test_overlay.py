@@ -6,9 +6,10 @@ from PIL import ImageDraw
 
 from feedseg.io import fonts
 from feedseg.io.overlay import overlay
-from feedseg.io.palette import palette
+from feedseg.io.palette import class_colours
 
 GREY = np.full((3,), 0x8C, np.uint8)
+THING = ["background", "thing"]
 
 Written = list[tuple[str, tuple[float, float, float, float]]]
 
@@ -48,10 +49,10 @@ def test_labels_lie_on_what_they_label(size: int, drawn_size: int) -> None:
     labels = np.zeros((size, size), np.uint8)
     labels[size // 5 :, size * 3 // 5 :] = 1
     photograph = np.where(labels, 255, 0).astype(np.uint8)[..., None].repeat(3, axis=-1)
-    image = np.asarray(overlay(photograph, labels, ["background", "thing"], True))
+    image = np.asarray(overlay(photograph, labels, THING, True))
     for y, x, inside in [(0.19, 0.8, False), (0.21, 0.8, True), (0.9, 0.59, False), (0.9, 0.61, True)]:
         seen = image[round(y * drawn_size), round(x * drawn_size)]
-        expected = 0.55 * palette(2, True)[1] + 0.45 * 255 if inside else 0.35 * np.full(3, 72)
+        expected = 0.55 * class_colours(THING, True)[1] + 0.45 * 255 if inside else 0.35 * np.full(3, 72)
         np.testing.assert_allclose(seen, expected, atol=3)
 
 
@@ -60,7 +61,7 @@ def test_labels_lie_on_what_they_label(size: int, drawn_size: int) -> None:
 def test_outlines_show_on_every_photograph(grey: int, size: int) -> None:
     labels = np.zeros((size, size), np.uint8)
     labels[:, size // 2 :] = 1
-    row = drawn(labels, ["left", "right"], grey=grey)[size // 5].astype(int)
+    row = drawn(labels, ["dog", "sky"], grey=grey)[size // 5].astype(int)
     line = row[size // 2 - 4 : size // 2 + 5].mean(axis=1)
     beside = row[[size // 2 - 30, size // 2 + 30]].mean(axis=1)
     assert max(line.max() - beside.max(), beside.min() - line.min()) > 60
@@ -71,28 +72,75 @@ def test_outlines_show_on_every_photograph(grey: int, size: int) -> None:
 
 def test_outlines_do_not_hide_a_restless_map() -> None:
     labels = np.random.default_rng(3).integers(0, 2, (700, 700))
-    seen = drawn(labels, ["a", "b"], grey=0)[:700].mean(axis=(0, 1))
-    np.testing.assert_allclose(seen, 0.55 * palette(2, False).mean(axis=0), atol=3)
+    seen = drawn(labels, ["dog", "sky"], grey=0)[:700].mean(axis=(0, 1))
+    np.testing.assert_allclose(seen, 0.55 * class_colours(["dog", "sky"], False).mean(axis=0), atol=3)
 
 
 def test_a_name_stands_well_inside_its_region_even_if_the_middle_is_not() -> None:
     labels = np.zeros((800, 800), np.uint8)
     labels[100:700, 100:700] = 1
     labels[100:550, 220:700] = 0  # an L, whose centre of mass lies outside
-    image = drawn(labels, ["background", "thing"], True)[:800]
-    left, top, right, bottom = box_of(image, palette(2, True)[1])
+    image = drawn(labels, THING, True)[:800]
+    left, top, right, bottom = box_of(image, class_colours(THING, True)[1])
     assert labels[top : bottom + 1, left : right + 1].all()
     assert 600 < (top + bottom) / 2 < 650
     assert not (image == GREY).all(axis=-1).any(), "the background is not named"
 
 
+def inside(written: Written, size: tuple[int, int]) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """What is written on the image, and not in the legend below."""
+    return [(text, box) for text, box in written if box[3] <= size[0] and box[2] <= size[1]]
+
+
 def test_every_part_of_a_class_is_named_but_not_what_is_too_small(written: Written) -> None:
     labels = np.zeros((700, 1000), np.uint8)
     labels[50:200, 50:300] = labels[450:650, 600:900] = 1
-    labels[300:308, 50:900] = 2
+    labels[300:304, 50:100] = 2
     drawn(labels, ["background", "part", "thread"], True)
-    assert [text for text, _ in written].count("part") == 2 + 1
-    assert [text for text, _ in written].count("thread") == 0 + 1
+    texts = [text for text, _ in inside(written, (700, 1000))]
+    assert texts == ["part", "part"]
+
+
+@pytest.mark.parametrize("size", [20, 32, 45])
+def test_a_small_object_is_named_beside_and_not_on_itself(written: Written, size: int) -> None:
+    labels = np.zeros((700, 1000), np.uint8)
+    labels[300 : 300 + size, 400 : 400 + size] = 1
+    image = drawn(labels, ["background", "buoy"], True)
+    ((text, (left, top, right, bottom)),) = inside(written, (700, 1000))
+    assert text == "buoy"
+    assert left > 400 + size or right < 400 or top > 300 + size or bottom < 300, "the name is on it"
+    assert max(300 - bottom, top - 300 - size, 400 - right, left - 400 - size) < 30, "the name is far away"
+    covered = (np.abs(image[300 : 300 + size, 400 : 400 + size].astype(int) - image[310, 402]) > 20).any(axis=-1)
+    assert covered[2:-2, 2:-2].mean() < 0.25, "the line's end hides it"
+    anchor = image[300 + size // 2 - 4 : 300 + size // 2 + 5, 400 + size // 2 - 4 : 400 + size // 2 + 5]
+    assert (anchor > 250).all(axis=-1).any(), "a line leads to it"
+
+
+def test_a_name_hides_little_of_any_region(written: Written) -> None:
+    """Regions of every size, and no name on more than a fifth of one."""
+    rng = np.random.default_rng(4)
+    labels = np.zeros((900, 1200), np.uint8)
+    for number in range(1, 30):
+        high, wide = rng.integers(15, 200, 2)
+        top, left = rng.integers(0, 900 - high), rng.integers(0, 1200 - wide)
+        labels[top : top + high, left : left + wide] = number
+    names = ["background", *(f"thing {number}" for number in range(1, 30))]
+    drawn(labels, names, True)
+    boxes = inside(written, (900, 1200))
+    assert len(boxes) > 12
+    for text, (left, top, right, bottom) in boxes:
+        hidden = labels[int(top) : int(bottom), int(left) : int(right)]
+        own = (labels == names.index(text)).sum()
+        assert (hidden == names.index(text)).sum() <= 0.25 * own, text
+
+
+def test_only_so_many_names_stand_beside(written: Written) -> None:
+    labels = np.zeros((900, 1200), np.uint8)
+    for number in range(1, 61):
+        y, x = 20 + number // 10 * 130, 40 + number % 10 * 115
+        labels[y : y + 20, x : x + 20] = number
+    drawn(labels, ["background", *map(str, range(1, 61))], True)
+    assert 0 < len(inside(written, (900, 1200))) <= 12
 
 
 def test_names_do_not_cover_one_another(written: Written) -> None:
@@ -124,17 +172,63 @@ def test_the_legend_lists_what_occurs_by_share(written: Written) -> None:
         "<0.1%",
         "dot",
         "<0.1%",
-        "2 others not found",
+        "not found: ",
+        "sea",
+        ", ",
+        "bus",
     ]
-    colours = palette(7, False)
+    names = ["dot", "cat", "dash", "dog", "sky", "sea", "bus"]
+    colours = class_colours(names, False)
     swatches = [box_of(image[700:], colours[index])[:2] for index in (4, 1, 3, 2, 0)]
     assert swatches == sorted(swatches), "down the columns"
 
 
-def test_one_other_and_none(written: Written) -> None:
-    drawn(np.zeros((64, 64), np.uint8), ["a", "b"])
+def test_nothing_is_said_where_all_was_found(written: Written) -> None:
     drawn(np.zeros((64, 64), np.uint8), ["a"])
-    assert [text for text, _ in written] == ["a", "a", "100.0%", "1 other not found", "a", "a", "100.0%"]
+    assert [text for text, _ in written] == ["a", "a", "100.0%"]
+
+
+@pytest.mark.parametrize("shape", [(500, 800), (900, 300)])
+@pytest.mark.parametrize("missing", [1, 2, 7, 30, 170, 900])
+def test_what_was_not_found_is_named_or_counted(shape: tuple[int, int], missing: int, written: Written) -> None:
+    names = ["here", *(f"class {number}" for number in range(missing))]
+    drawn(np.zeros(shape, np.uint16), names)
+    note = "".join(text for text, _ in written[3:])
+    assert note.startswith("not found: class 0")
+    named = note.count("class")
+    assert note.endswith(f"and {missing - named} more" if named < missing else f"class {missing - 1}")
+    assert named >= min(missing, 6)
+
+
+def test_classes_that_are_alike_have_patterns_in_the_picture_and_in_the_legend() -> None:
+    labels = np.zeros((700, 700), np.uint8)
+    labels[:, 500:] = 1
+    image = np.full((700, 700, 3), 120, np.uint8)
+    colours = np.array([[200, 40, 40], [203, 40, 40]], np.uint8)
+    drawn = np.asarray(overlay(image, labels, ["red", "crimson"], False, colours))
+    restless = np.ptp(drawn[20:300].astype(int), axis=0).max(axis=-1)
+    assert restless[20:480].max() < 3
+    assert np.median(restless[520:680]) > 60
+    rows, columns = np.nonzero((drawn[700:] == colours[1]).all(axis=-1))
+    swatch = drawn[700 + rows.min() : 700 + rows.max() + 1, columns.min() : columns.max() + 1]
+    assert 0.3 < (swatch == colours[1]).all(axis=-1).mean() < 0.9
+
+
+def test_a_background_needs_no_pattern_and_takes_none_away() -> None:
+    labels = np.zeros((700, 700), np.uint8)
+    labels[200:] = 1
+    colours = np.array([[140, 140, 140], [140, 140, 140]], np.uint8)
+    image = np.full((700, 700, 3), 120, np.uint8)
+    drawn = np.asarray(overlay(image, labels, ["background", "grey"], True, colours)).astype(int)
+    assert np.ptp(drawn[500:650, 20:600], axis=0).max() < 3
+
+
+def test_without_a_legend_and_smaller() -> None:
+    image, labels = np.zeros((900, 1200, 3), np.uint8), np.zeros((900, 1200), np.uint8)
+    assert overlay(image, labels, ["a", "b"], legend=False).size == (1200, 900)
+    assert overlay(image, labels, ["a"], legend=False, longest=640).size == (640, 480)
+    assert overlay(image[:300, :500], labels[:300, :500], ["a"], legend=False, longest=640).size == (500, 300)
+    assert overlay(image[:30, :40], labels[:30, :40], ["a"], legend=False, longest=640).size == (640, 480)
 
 
 NAMES = ["background", "cat", "a name that is far longer than any image is wide " * 3, *map(str, range(168))]

@@ -50,6 +50,11 @@ def test_regions_are_those_of_a_flood_fill_and_depths_nearly_the_distances(label
         assert depth + 1 == pytest.approx(distance, rel=0.1, abs=1)
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_a_map_without_pixels_has_no_regions(shape: tuple[int, int]) -> None:
+    assert connected_regions(np.zeros(shape, int)).shape == shape
+
+
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 2)))
 def test_regions_of_any_map(labels: np.ndarray) -> None:
     regions = connected_regions(labels)

@@ -25,8 +25,7 @@ def label_image(scores: Scores, threshold: float = 0.0) -> tuple[np.ndarray, np.
     """
     labels = np.empty(scores.shape[1:], np.uint8 if scores.shape[0] <= 256 else np.uint16)
     confidence = np.empty(scores.shape[1:], np.float32)
-    for strip in scores.strips():
-        label, probability = scores.best(strip)
+    for strip, label, probability in scores.best_of_all():
         labels[strip] = label.cpu().numpy()
         confidence[strip] = probability.cpu().numpy()
     labels[confidence < np.float32(threshold)] = 0

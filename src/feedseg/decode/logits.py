@@ -11,7 +11,7 @@ from math import floor
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool1d, interpolate
 
 from feedseg.settings import Sides
 from feedseg.vision.windows import Placement
@@ -63,10 +63,11 @@ class StitchedLogits:
         """
         self._logits = logits
         self._placements = placements
-        self._working: Sides = (logits.shape[-2], logits.shape[-1]) if placements is None else working
+        # The size that is resized to the image's: that of the windows' mean, or of the grid of a whole image.
+        self.working: Sides = (logits.shape[-2], logits.shape[-1]) if placements is None else working
         self.shape = (logits.shape[1], *size)
         self.device = logits.device
-        self._pairs = row_pairs(self._working[0], size[0])
+        self.pairs = row_pairs(self.working[0], size[0])
         self._block_start, self._block = 0, torch.empty(0, 0, 0)
         self._wide: dict[int, Tensor] = {}  # by working row, (C, width) each
         self._strip = torch.empty(0, 0, 0)
@@ -79,25 +80,42 @@ class StitchedLogits:
     def rows(self, rows: slice) -> Tensor:
         """Rows at the image's size, (C, rows, width), fp32. The next call may write over them."""
         queries, _, width = self.shape
-        pairs = self._pairs[rows]
+        pairs = self.pairs[rows]
         if self._strip.shape[1] != len(pairs):
             self._strip = torch.empty(queries, len(pairs), width, device=self.device)
         for row, pair in enumerate(pairs):
             needed = {pair.upper, pair.lower}
             self._wide = {source: wide for source, wide in self._wide.items() if source in needed}
             for source in needed - self._wide.keys():
-                self._wide[source] = widened(self._working_row(source), width)[:, 0]
+                self._wide[source] = widened(self.working_row(source), width)[:, 0]
             torch.lerp(self._wide[pair.upper], self._wide[pair.lower], pair.weight, out=self._strip[:, row])
         return self._strip
 
     def at_working_size(self) -> Tensor:
         """The whole mean before it is resized to the image: (C, height, width), or on the grid of a whole image."""
-        return self._mean(0, self._working[0])
+        return self._mean(0, self.working[0])
 
-    def _working_row(self, row: int) -> Tensor:
-        """A row of the mean, (C, 1, width)."""
+    def at_patches(self) -> Tensor:
+        """The mean at the resolution of the patches: (C, h, w), the grid of a whole image as it is.
+
+        Of windows, whose grids lie in between each other, the mean over squares of a patch's size.
+        """
+        if self._placements is None:
+            return self._logits[0]
+        height, width = self.working
+        sides, (rows, columns) = self._placements[0].sides, self._logits.shape[-2:]
+        grid = max(1, round(height * rows / sides[0])), max(1, round(width * columns / sides[1]))
+        patches = torch.empty(self.shape[0], *grid, device=self.device)
+        for row in range(grid[0]):
+            start, stop = row * height // grid[0], -(-(row + 1) * height // grid[0])
+            strip = self._mean(start, stop).mean(dim=1)
+            patches[:, row] = adaptive_avg_pool1d(strip, grid[1])
+        return patches
+
+    def working_row(self, row: int) -> Tensor:
+        """A row of the mean before it is resized, (C, 1, width)."""
         if not 0 <= row - self._block_start < self._block.shape[1]:
-            height, width = self._working
+            height, width = self.working
             most = max(1, BLOCK_ELEMENTS // (self.shape[0] * width))
             self._block_start, self._block = row, self._mean(row, min(row + most, height))
         index = row - self._block_start
@@ -107,8 +125,8 @@ class StitchedLogits:
         """Some working rows, (C, stop - start, width)."""
         if self._placements is None:
             return self._logits[0, :, start:stop]
-        total = torch.zeros(self.shape[0], stop - start, self._working[1], device=self.device)
-        count = torch.zeros(stop - start, self._working[1], device=self.device)
+        total = torch.zeros(self.shape[0], stop - start, self.working[1], device=self.device)
+        count = torch.zeros(stop - start, self.working[1], device=self.device)
         for logits, placement in zip(self._logits, self._placements, strict=True):
             window, inside = placement.window, placement.inside
             first, last = max(start, window.top), min(stop, window.top + window.height)

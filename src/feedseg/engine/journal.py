@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
+from feedseg.files import write_atomically
 
 FORMAT = 3
 Fingerprint = Mapping[str, Any]
@@ -80,13 +81,53 @@ class JournalFolder:
         Raises:
             FeedsegError: there is such a journal, or one that is damaged or of another version.
         """
+        for path, differences in self.differing(fingerprint):
+            raise FeedsegError(f"{path} was made otherwise: {'; '.join(differences)}; give another --out, or delete it")
+
+    def differing(self, fingerprint: Fingerprint) -> Iterator[tuple[Path, list[str]]]:
+        """The journals whose results were made otherwise, each with what differs.
+
+        Raises:
+            FeedsegError: one is damaged or of another version.
+        """
         ours = flattened(json.loads(json.dumps(fingerprint)))
         for path in self.files:
             theirs = _fingerprint(path)
             if theirs is not None and (differences := _differences(flattened(theirs), ours)):
-                raise FeedsegError(
-                    f"{path} was made otherwise: {'; '.join(differences)}; give another --out, or delete it"
-                )
+                yield path, differences
+
+    def in_use(self, but: Path | None = None) -> Path | None:
+        """A journal, other than `but`, that another process is writing."""
+        for path in self.files:
+            if path != but:
+                lock = lock_of(path)
+                try:
+                    lock.acquire()
+                except Timeout:
+                    return path
+                except OSError:  # a folder that takes no locks takes no writer either
+                    continue
+                lock.release()
+        return None
+
+    def rewrite(self, fingerprint: Fingerprint, records: Iterable[Record]) -> None:
+        """Put one journal with these records in the place of all; nobody may be writing one.
+
+        Raises:
+            FeedsegError: it cannot be written.
+        """
+        path = self.path()
+        with write_atomically(path) as temporary:
+            lines = [_first_line(fingerprint), *map(_line, records)]
+            temporary.write_bytes(b"".join(map(_encoded, lines)))
+        for other in self.files:
+            if other != path:
+                other.unlink(missing_ok=True)
+
+    def path(self, shard: Shard | None = None) -> Path:
+        """Where the journal of a shard, or of all the work, is."""
+        part = "" if shard is None or shard.of == 1 else f".{shard.number}-of-{shard.of}"
+        return self.folder / f"{self.stem}{part}.jsonl"
 
     def open(self, fingerprint: Fingerprint, shard: Shard | None = None) -> Journal:
         """The journal of a shard, or of all the work, for appending; made if need be.
@@ -96,8 +137,7 @@ class JournalFolder:
                 being written by another process.
         """
         self.check(fingerprint)
-        part = "" if shard is None or shard.of == 1 else f".{shard.number}-of-{shard.of}"
-        return Journal(self.folder / f"{self.stem}{part}.jsonl", fingerprint)
+        return Journal(self.path(shard), fingerprint)
 
 
 class Journal:
@@ -105,7 +145,7 @@ class Journal:
 
     def __init__(self, path: Path, fingerprint: Fingerprint) -> None:
         self.path = path
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0, thread_local=False)
+        self._lock = lock_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
@@ -120,7 +160,7 @@ class Journal:
         try:
             _drop_torn_line(self._file)
             if not self._file.tell():
-                self._write({"journal": FORMAT, "fingerprint": fingerprint})
+                self._write(_first_line(fingerprint))
         except BaseException:
             self.close()
             raise
@@ -143,15 +183,19 @@ class Journal:
         Raises:
             JournalError: it cannot be written.
         """
-        content = {"error": record.error} if record.result is None else {"result": record.result}
-        self._write({"item": record.item, **content})
+        self._write(_line(record))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:
-            self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            self._file.write(_encoded(line))
             self._file.flush()
         except OSError as error:
             raise JournalError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def lock_of(path: Path) -> FileLock:
+    """What only one process holds at a time: whoever writes the file. Not acquired yet; waits for nobody."""
+    return FileLock(path.with_name(f".{path.name}.lock"), timeout=0, thread_local=False)
 
 
 def flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -167,11 +211,25 @@ def damaged(path: Path) -> FeedsegError:
     return FeedsegError(f"{path} is damaged: delete it, and what it holds is computed again")
 
 
+def _first_line(fingerprint: Fingerprint) -> Mapping[str, Any]:
+    return {"journal": FORMAT, "fingerprint": fingerprint}
+
+
+def _line(record: Record) -> Mapping[str, Any]:
+    content = {"error": record.error} if record.result is None else {"result": record.result}
+    return {"item": record.item, **content}
+
+
+def _encoded(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], most: int = 4) -> list[str]:
     absent = object()
 
     def shown(value: object) -> str:
-        return "absent" if value is absent else str(value)
+        text = "absent" if value is absent else str(value)
+        return text if len(text) <= 60 else f"{text[:57]}…"
 
     differing = [key for key in {**theirs, **ours} if theirs.get(key, absent) != ours.get(key, absent)]
     texts = [f"{key} was {shown(theirs.get(key, absent))}, now {shown(ours.get(key, absent))}" for key in differing]

@@ -1,15 +1,16 @@
-"""Applying a task in this process; some threads may load items ahead."""
+"""Applying a task in this process; some threads may load items ahead, and finish those that were processed."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from feedseg.engine.interrupts import interruptible_each
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result, explain
 from feedseg.engine.task import Task
 
@@ -26,10 +27,14 @@ class Waiting(Generic[Item]):
 
 @dataclass(frozen=True)
 class Local(Generic[Item, Result]):
-    """Applies a task here: outcomes come in the order of the items, and items are taken no sooner than needed."""
+    """Applies a task here: outcomes come in the order of the items, and items are taken no sooner than needed.
+
+    An interrupt arrives while an item is processed, never while one is finished (see `feedseg.engine.interrupts`); the
+    outcomes of those before it are still handed out.
+    """
 
     task: Task[Item, Result]
-    threads: int = 0  # that load ahead; with none, items are loaded when the task asks for them
+    threads: int = 0  # that load ahead and finish; with none, items are loaded when the task asks for them
 
     def map(self, items: Iterable[Item]) -> Iterator[Outcome[Item, Result]]:
         """See `Executor.map`.
@@ -38,16 +43,21 @@ class Local(Generic[Item, Result]):
             Exception: what the task raises before it has taken an item, since that is no item's fault.
         """
         queue: deque[Waiting[Item] | Failed[Item]] = deque()
-        with closing(load_ahead(self.task.load, items, self.threads)) as stream:
+        with closing(load_ahead(self.task.load, items, self.threads)) as stream, Finishing(self) as finishing:
             finished = False
             while not finished:
                 reason = None
                 try:
-                    for processed in self.task.process(_loaded(stream, queue)):
-                        yield from _leading_failures(queue)
-                        yield self._finished(queue.popleft().item, processed)
-                        yield from _leading_failures(queue)
+                    for processed in interruptible_each(self.task.process(_loaded(stream, queue))):
+                        finishing.fail(_leading_failures(queue))
+                        finishing.finish(queue.popleft().item, processed)
+                        finishing.fail(_leading_failures(queue))
+                        del processed
+                        yield from finishing.outcomes(self.threads)
                     finished = True
+                except KeyboardInterrupt:
+                    yield from finishing.outcomes()
+                    raise
                 except Exception as error:
                     if not _waiting(queue):
                         raise
@@ -57,20 +67,63 @@ class Local(Generic[Item, Result]):
                 while queue:
                     one = queue.popleft()
                     if isinstance(one, Failed):
-                        yield one
+                        finishing.fail([one])
+                    elif alone and reason:
+                        finishing.fail([Failed(one.item, reason)])
                     else:
-                        yield Failed(one.item, reason) if alone and reason else self._alone(one)
+                        self._alone(one, finishing)
+                    yield from finishing.outcomes(self.threads)
+            yield from finishing.outcomes()
 
-    def _alone(self, one: Waiting[Item]) -> Outcome[Item, Result]:
+    def _alone(self, one: Waiting[Item], finishing: Finishing[Item, Result]) -> None:
         try:
-            (processed,) = self.task.process([one.loaded])
+            (processed,) = interruptible_each(self.task.process([one.loaded]))
         except Exception as error:
-            return Failed(one.item, explain(error))
-        return self._finished(one.item, processed)
+            finishing.fail([Failed(one.item, explain(error))])
+        else:
+            finishing.finish(one.item, processed)
+
+
+class Finishing(Generic[Item, Result]):
+    """Outcomes in order, of which the last ones may still be finished by threads."""
+
+    def __init__(self, executor: Local[Item, Result]) -> None:
+        self._task = executor.task
+        idle = type(executor.task).finish is Task.finish  # then what is processed is handed out at once
+        threads = 0 if idle else executor.threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="finish") if threads else None
+        self._outcomes: deque[Outcome[Item, Result] | Future[Outcome[Item, Result]]] = deque()
+
+    def __enter__(self) -> Finishing[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def fail(self, failed: Iterable[Failed[Item]]) -> None:
+        """Add outcomes that there are already."""
+        self._outcomes.extend(failed)
+
+    def finish(self, item: Item, processed: Any) -> None:
+        """Add one that has to be finished."""
+        if self._pool is None:
+            self._outcomes.append(self._finished(item, processed))
+        else:
+            self._outcomes.append(self._pool.submit(self._finished, item, processed))
+
+    def outcomes(self, most: int = 0) -> Iterator[Outcome[Item, Result]]:
+        """Those that are ready, and as many as it takes until no more than `most` are left."""
+        while self._outcomes:
+            first = self._outcomes[0]
+            if isinstance(first, Future) and not first.done() and len(self._outcomes) <= most:
+                return
+            self._outcomes.popleft()
+            yield first.result() if isinstance(first, Future) else first
 
     def _finished(self, item: Item, processed: Any) -> Outcome[Item, Result]:
         try:
-            return Done(item, self.task.finish(item, processed))
+            return Done(item, self._task.finish(item, processed))
         except Exception as error:
             return Failed(item, explain(error))
 

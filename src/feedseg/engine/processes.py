@@ -12,11 +12,13 @@ from multiprocessing.process import BaseProcess
 from threading import current_thread, main_thread
 from typing import Any, Generic
 
+from feedseg.engine.interrupts import Terminated, interruptible, interrupts_held
 from feedseg.engine.local import Local
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result, explain
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Task
 
+PATIENCE = 60.0  # seconds for a worker that was told to end; then it is killed
 Build = Callable[[Shard], Task[Item, Result]]  # a worker's task; a function or a partial of one, which can be pickled
 
 
@@ -40,6 +42,7 @@ class Worker:
     process: BaseProcess
     connection: Connection
     lost: bool = False
+    ending: bool = False  # because it was told to
 
 
 class Processes(Generic[Item, Result]):
@@ -82,12 +85,14 @@ class Processes(Generic[Item, Result]):
         self.close()
 
     def close(self) -> None:
-        """End the workers, whatever they are doing."""
+        """End the workers; files that one is writing are finished first."""
         for worker in self._workers:
             worker.process.terminate()
+            worker.connection.close()  # so that it waits for nobody to take what it has
         for worker in self._workers:
+            worker.process.join(PATIENCE)
+            worker.process.kill()
             worker.process.join()
-            worker.connection.close()
         self._workers = []
 
     def map(self, items: Sequence[Item]) -> Generator[Outcome[Item, Result], None, None]:
@@ -98,21 +103,34 @@ class Processes(Generic[Item, Result]):
                 worker.connection.send(list(Shard(number, len(workers)).of_items(items)))
         busy: dict[Any, Worker] = {worker.connection: worker for worker in workers}
         try:
-            while busy:
-                for connection in wait(list(busy)):
-                    worker = busy[connection]
-                    message = _received(worker)
-                    if isinstance(message, (Done, Failed)):
-                        yield message
-                        continue
-                    del busy[connection]
-                    if isinstance(message, Lost):
-                        worker.lost = True
-                        if self._on_lost is not None:
-                            self._on_lost(f"worker {worker.shard}: {message.reason}")
+            yield from self._outcomes(busy)
+        except KeyboardInterrupt:
+            for worker in busy.values():
+                worker.process.terminate()
+                worker.ending = True
+            yield from self._outcomes(busy)  # of what was finished until then
+            self.close()
+            raise
         finally:
             if busy:  # nobody wants the rest
                 self.close()
+
+    def _outcomes(self, busy: dict[Any, Worker]) -> Iterator[Outcome[Item, Result]]:
+        """What workers say until each has done all or is lost; those leave `busy`."""
+        while busy:
+            with interruptible():
+                ready = wait(list(busy))
+            for connection in ready:
+                worker = busy[connection]
+                message = _received(worker)
+                if isinstance(message, (Done, Failed)):
+                    yield message
+                    continue
+                del busy[connection]
+                if isinstance(message, Lost) and not worker.ending:
+                    worker.lost = True
+                    if self._on_lost is not None:
+                        self._on_lost(f"worker {worker.shard}: {message.reason}")
 
 
 def _received(worker: Worker) -> Outcome[Any, Any] | Finished | Lost:
@@ -124,15 +142,19 @@ def _received(worker: Worker) -> Outcome[Any, Any] | Finished | Lost:
 
 
 def _work(build: Build[Any, Any], shard: Shard, threads: int, connection: Connection) -> None:
-    """A worker's whole life."""
-    with suppress(BrokenPipeError, EOFError, ConnectionResetError):  # the process that asked for it is gone
+    """A worker's whole life, until it is terminated or the process that asked for it is gone."""
+    gone = (BrokenPipeError, EOFError, ConnectionResetError)
+    with suppress(Terminated, *gone), interrupts_held():
         try:
-            executor = Local(build(shard), threads)
+            with interruptible():
+                executor = Local(build(shard), threads)
             while True:
-                for outcome in executor.map(connection.recv()):
+                with interruptible():
+                    items = connection.recv()
+                for outcome in executor.map(items):
                     connection.send(outcome)
                 connection.send(Finished())
-        except (BrokenPipeError, EOFError, ConnectionResetError):
+        except gone:
             raise
         except Exception as error:
             connection.send(Lost(explain(error)))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from feedseg.engine.journal import Fingerprint, JournalError, JournalFolder, Record, key_of
+from feedseg.engine.interrupts import Terminated, interrupts_held
+from feedseg.engine.journal import Fingerprint, Journal, JournalError, JournalFolder, Record, key_of
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor
 
-SUCCESS, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit codes
+SUCCESS, SOME_FAILED, INTERRUPTED, TERMINATED = 0, 1, 130, 143  # exit codes
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,12 @@ class Recording(Generic[Item, Result]):
     identify: Callable[[Item], Any]  # the JSON that tells an item from all others
     encode: Callable[[Result], Mapping[str, Any]]  # a result as JSON
     shard: Shard | None = None  # whose journal it is; None for all the work
+    opened: Journal | None = None  # that journal, where it is open already
+    current: Set[str] | None = None  # keys of the items whose result still stands; None for all that have one
 
     def lacking(self, items: Sequence[Item]) -> list[Item]:
         """The items that have no result yet, in order."""
-        finished = self.journals.finished()
+        finished = self.journals.finished() if self.current is None else self.current
         return [item for item in items if key_of(self.identify(item)) not in finished]
 
     def record(self, outcome: Outcome[Item, Result]) -> Record:
@@ -47,6 +50,7 @@ class Totals(Generic[Item]):
     done: int = 0
     failed: list[Failed[Item]] = field(default_factory=list)
     interrupted: bool = False
+    terminated: bool = False  # interrupted, and by SIGTERM
     error: str | None = None  # why it stopped where a journal takes no more
 
     @property
@@ -61,9 +65,9 @@ class Totals(Generic[Item]):
 
     @property
     def exit_code(self) -> int:
-        """0 if every item has a result, 130 after an interrupt, else 1."""
+        """0 if every item has a result, 130 after an interrupt, 143 after SIGTERM, else 1."""
         if self.interrupted:
-            return INTERRUPTED
+            return TERMINATED if self.terminated else INTERRUPTED
         return SOME_FAILED if self.failed or self.missing or self.error is not None else SUCCESS
 
 
@@ -87,11 +91,13 @@ def run(
     Raises:
         FeedsegError: the journal cannot be opened, or holds results made otherwise.
     """
-    with ExitStack() as stack:
+    with interrupts_held(), ExitStack() as stack:
         journal = None
         todo: Sequence[Item] = items
         if recording is not None:
-            journal = stack.enter_context(recording.journals.open(recording.fingerprint, recording.shard))
+            journal = recording.opened or stack.enter_context(
+                recording.journals.open(recording.fingerprint, recording.shard)
+            )
             todo = recording.lacking(items)
         totals: Totals[Item] = Totals(len(items), len(items) - len(todo))
         outcomes = executor.map(todo)
@@ -107,8 +113,8 @@ def run(
                     totals.failed.append(outcome)
                 if progress is not None:
                     progress(outcome)
-        except KeyboardInterrupt:
-            totals.interrupted = True
+        except KeyboardInterrupt as stop:
+            totals.interrupted, totals.terminated = True, isinstance(stop, Terminated)
         except JournalError as error:
             totals.error = str(error)
         return totals

@@ -1,4 +1,4 @@
-"""The demonstration's figures: scenes whose target is known, segmented without and with feedback, with every host."""
+"""The demonstration's figures: scenes whose target is known, segmented with every host and every feedback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL = "mini"
 # Patterns: they can be checked by eye in an image without colour, so that on the sheet colours stand for words alone.
 WORDS = Vocabulary(PATTERNS, background=BACKGROUNDS)
 SIZE, THINGS = (240, 320), (2, 3)  # height and width of a scene in pixels, which is a panel's size; its things
-FEEDBACKS = {"without": "none", "with": "paper"}
+FEEDBACKS = ("none", "paper", "calibrated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class HostResult:
-    """What one host made of all examples, without or with feedback; in the order of the examples."""
+    """What one host made of all examples with one feedback; in the order of the examples."""
 
     results: Sequence[Segmentation]
     confusions: Sequence[np.ndarray]
@@ -44,7 +44,7 @@ class HostResult:
         return 100 * mean_iou_of_targets(np.sum(self.confusions, axis=0))
 
 
-Pair = tuple[HostResult, HostResult]  # of one host, in the order of `FEEDBACKS`
+ByFeedback = tuple[HostResult, ...]  # of one host, in the order of `FEEDBACKS`
 
 
 @contextmanager
@@ -68,17 +68,16 @@ def draw_example(seed: int) -> Example:
     return Example(seed, scene, np.array(of_label, np.uint8)[scene.labels])
 
 
-def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], None]) -> Pair:
+def segment_all(examples: Sequence[Example], host: str, advance: Callable[[], None]) -> ByFeedback:
     """Segment all examples on the CPU, so that the figures are every machine's; `advance` is called for each result."""
     segmenter = Segmenter.load(MODEL, host=host, device="cpu")
-    found: tuple[list[Segmentation], list[Segmentation]] = [], []
+    found: dict[str, list[Segmentation]] = {feedback: [] for feedback in FEEDBACKS}
     for example in examples:
         encoded = segmenter.encode(example.scene.image)
-        for results, feedback in zip(found, FEEDBACKS.values(), strict=True):
+        for feedback, results in found.items():
             results.append(encoded.segment(WORDS, feedback=feedback))
             advance()
-    plain, refined = (judge(examples, results) for results in found)
-    return plain, refined
+    return tuple(judge(examples, results) for results in found.values())
 
 
 def judge(examples: Sequence[Example], results: Sequence[Segmentation]) -> HostResult:

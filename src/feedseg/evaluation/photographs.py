@@ -13,7 +13,7 @@ from feedseg.vocabulary import Vocabulary
 
 MODEL = "photo"
 FOLDER = "models/photographs"  # in the package; SOURCES.md there says where each is from
-FEEDBACKS = {"without": "none", "with": "calibrated"}
+FEEDBACKS = ("none", "paper", "calibrated")
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,15 @@ PHOTOGRAPHS = (
 )
 
 
-def segment_photographs(advance: Callable[[], None]) -> list[tuple[Photograph, Segmentation, Segmentation]]:
-    """Every photograph without and with feedback, on the CPU; `advance` is called for each result."""
+def segment_photographs(advance: Callable[[], None]) -> list[tuple[Photograph, list[Segmentation]]]:
+    """Every photograph with every feedback, on the CPU; `advance` is called for each result."""
     segmenter = Segmenter.load(MODEL, device="cpu")
     found = []
     for photograph in PHOTOGRAPHS:
         encoded = segmenter.encode(photograph.read())
-        words = Vocabulary(photograph.words)
         results = []
-        for feedback in FEEDBACKS.values():
-            results.append(encoded.segment(words, feedback=feedback))
+        for feedback in FEEDBACKS:
+            results.append(encoded.segment(Vocabulary(photograph.words), feedback=feedback))
             advance()
-        found.append((photograph, results[0], results[1]))
+        found.append((photograph, results))
     return found

@@ -21,6 +21,7 @@ from feedseg.evaluation.sweep import Sweep
 from feedseg.loading import own_settings
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
+from feedseg.vision.feedback import AUTO
 from feedseg.vision.feedback.controls import HostTwice
 from feedseg.vocabulary import Vocabulary
 
@@ -168,10 +169,12 @@ def prepare(
 
 
 def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
-    """What is compared: by name a feedback object, or "none"."""
+    """What is compared: by name a feedback object, or "none"; "auto" under the name of what suits the tower."""
     if request.sweep is not None:
         return {NONE: NONE, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
-    return {name: _variant(name, segmenter) for name in request.variants}
+    usual = segmenter.encoder.tower.default_feedback
+    names = dict.fromkeys(usual if name == AUTO else name for name in request.variants)
+    return {name: _variant(name, segmenter) for name in names}
 
 
 def _variant(name: str, segmenter: Segmenter) -> Any:

@@ -23,6 +23,7 @@ from feedseg.evaluation.measured import STEM, Measured, identity_json, read_meas
 from feedseg.evaluation.metrics.results import Result, summarise
 from feedseg.evaluation.request import BenchmarkRun, Request, prepare
 from feedseg.io.images import RgbImage
+from feedseg.vision.devices import device_of_worker
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,8 @@ def build_worker(request: Request, threads: int, shard: Shard) -> Measure:
 
 
 def on_device(request: Request, number: int) -> Request:
-    """The request with a CUDA device of its own for a process; they share devices where there are fewer."""
-    wanted = request.options["device"]
-    if not (wanted == "cuda" or (wanted is None and torch.cuda.is_available())):
-        return request
-    device = f"cuda:{(number - 1) % max(1, torch.cuda.device_count())}"
+    """The request with the device of the number-th process."""
+    device = device_of_worker(request.options["device"], number)
     return replace(request, options={**request.options, "device": device})
 
 

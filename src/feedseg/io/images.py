@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from feedseg.errors import FeedsegError
 from feedseg.io.arrays import frozen, refreeze
+from feedseg.io.decoders import open_regular, opened_image
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+MAX_PIXELS = 120_000_000  # of a file, unless asked otherwise: telephones and medium format have 108 million
+_BITS = (8, 10, 12, 14, 16, 24, 32)  # that brightness is stored in, whatever the number type has room for
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +57,18 @@ class RgbImage:
 ImageLike = str | Path | Image.Image | np.ndarray | RgbImage
 
 
-def read_image(image: ImageLike) -> RgbImage:
+def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RgbImage:
     """An image from a path, a PIL image or an array (height, width, 3), uint8.
 
     Files and PIL images are turned upright as their EXIF says; what is transparent lies on white; of an animation the
-    first frame counts.
+    first frame counts; of greyscale of more than 8 bits the range that its numbers need.
+
+    Args:
+        image: what to read.
+        max_pixels: a file with more is refused before it is decoded.
 
     Raises:
-        FeedsegError: the file is missing, unreadable or no image; the array has another shape or type.
+        FeedsegError: the file is missing, unreadable, no image or too large; the array has another shape or type.
     """
     if isinstance(image, RgbImage):
         return image
@@ -70,19 +79,14 @@ def read_image(image: ImageLike) -> RgbImage:
     if not isinstance(image, (str, Path)):
         raise FeedsegError(f"an image is a path, a PIL image or an array, not {type(image).__name__}")
     path = Path(image)
-    try:
-        with Image.open(path) as opened:
-            return RgbImage(_rgb(opened, str(path)), str(path))
-    except FileNotFoundError as error:
-        raise FeedsegError(f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise FeedsegError(f"{path} is a folder, not an image") from error
-    except UnidentifiedImageError as error:
-        raise FeedsegError(f"{path} is not an image in a known format") from error
-    except Image.DecompressionBombError as error:
-        raise FeedsegError(f"{path} has too many pixels: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise on damaged files
-        raise FeedsegError(f"{path} cannot be read as an image: {error}") from error
+    with open_regular(path) as file:
+        return decode_image(file, str(path), max_pixels)
+
+
+def decode_image(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> RgbImage:
+    """The image of an open file; `name` is what errors and the image's source call it. See `read_image`."""
+    with opened_image(file, name, max_pixels) as opened:
+        return RgbImage(_rgb(opened, name), name)
 
 
 def _rgb(image: Image.Image, name: str) -> np.ndarray:
@@ -101,11 +105,27 @@ def _rgb(image: Image.Image, name: str) -> np.ndarray:
 
 
 def _eight_bits(image: Image.Image, name: str) -> Image.Image:
-    """Greyscale of 16 bits to 8; Pillow's own conversion would clip everything above 255 to white."""
+    """Greyscale of whole numbers or fractions to 8 bits, by the range that the numbers need, which is told.
+
+    Pillow's own conversion would clip everything above 255 to white, and fractions to black.
+    """
     values = np.asarray(image)
-    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
-        raise FeedsegError(f"{name} holds numbers outside 0 to 65535, not an image of 8 or 16 bits")
-    return Image.fromarray((values >> 8).astype(np.uint8))
+    least, most = values.min().item(), values.max().item()
+    if not 0 <= least <= most < float("inf"):  # neither is true of what is no number
+        raise FeedsegError(f"{name} holds {least:g} to {most:g}, which is no brightness: convert it to 8 or 16 bits")
+    if values.dtype.kind == "f" and most <= 1:
+        _tell(name, f"fractions up to {most:.3g}", "0 is black and 1 white")
+        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    bits = next((bits for bits in _BITS if most < 1 << bits), None)
+    if bits is None:
+        raise FeedsegError(f"{name} holds numbers up to {most:g}, which is no brightness: convert it to 8 or 16 bits")
+    if bits != 16:
+        _tell(name, f"numbers up to {most:g}", f"read as {bits} bits, with {(1 << bits) - 1} as white")
+    return Image.fromarray((np.rint(values).astype(np.int64) >> (bits - 8)).astype(np.uint8))
+
+
+def _tell(name: str, holds: str, taken: str) -> None:
+    warnings.warn(f"{name} holds {holds}: {taken}", UserWarning, stacklevel=2)
 
 
 def fitted_size(size: tuple[int, int], short_side: int, max_long_side: int, multiple: int = 1) -> tuple[int, int]:

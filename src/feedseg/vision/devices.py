@@ -24,6 +24,16 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
+def device_of_worker(wanted: str | None, number: int) -> str | None:
+    """The device of the number-th of several processes: on CUDA one of its own, or a shared one where there are fewer.
+
+    `wanted` as in `choose_device`; what names one device stays.
+    """
+    if not (wanted == "cuda" or (wanted is None and torch.cuda.is_available())):
+        return wanted
+    return f"cuda:{(number - 1) % max(1, torch.cuda.device_count())}"
+
+
 def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
     """The number type asked for, or fp16 on CUDA (which keeps more digits than bf16) and fp32 elsewhere."""
     if dtype is None:

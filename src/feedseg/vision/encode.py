@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from feedseg.errors import FeedsegError
 from feedseg.settings import Settings
-from feedseg.vision.feedback.base import AffinityFeedback, Feedback
+from feedseg.vision.feedback.base import AffinityFeedback, Feedback, HostAttention
 from feedseg.vision.hosts.base import Host, Readout
 from feedseg.vision.ops import normalised
 from feedseg.vision.proxies.base import Proxy
@@ -65,13 +66,14 @@ class WindowEncoder:
         output = replace(output, skipped=0 if self.sees_class_token else tower.prefix)
         features = None
         if self.proxy is not None:
-            features = self.proxy(pixels, output).to(tower.dtype)
-        return [
-            EncodedWindow(
-                self.host.read_out(one, None if features is None else features[index : index + 1], self.keeps_residual)
-            )
-            for index, one in enumerate(output.windows())
-        ]
+            features = checked_features(self.proxy(pixels, output), self.proxy, len(pixels)).to(tower.dtype)
+        encoded = []
+        for index, one in enumerate(output.windows()):
+            of_window = None if features is None else features[index : index + 1]
+            readout = self.host.read_out(one, of_window, self.keeps_residual)
+            check_attention(readout.attention, self.host.name)
+            encoded.append(EncodedWindow(readout))
+        return encoded
 
     def encode_images(
         self, images: Sequence[Tensor], settings: Settings, batch_size: int
@@ -99,6 +101,31 @@ class WindowEncoder:
                 encoded = deque(self(torch.stack(batch).to(self.tower.device)))
                 for index, placement in placements:
                     yield index, placement, encoded.popleft()
+
+
+def checked_features(features: Tensor, proxy: Proxy, windows: int) -> Tensor:
+    """The same. Raises FeedsegError where a proxy returns something else than (B, C, h, w) for B windows."""
+    if features.dim() != 4 or len(features) != windows:
+        raise FeedsegError(
+            f"the proxy {proxy.name} returns {tuple(features.shape)}: expected were features ({windows}, C, h, w)"
+        )
+    return features
+
+
+def check_attention(attention: HostAttention, host: str) -> None:
+    """Raises FeedsegError where a host's attention does not fit the values that it is applied to."""
+    weights, values = attention.weights, attention.values
+    if weights is None:
+        return
+    seen = values.shape[1]
+    patches = seen - attention.prefix
+    heads = weights.shape[1] if weights.dim() == 4 else 1
+    fits = weights.dim() in (3, 4) and weights.shape[-1] == seen and weights.shape[-2] in (patches, seen)
+    if not fits or len(weights) != len(values) or values.shape[2] % heads:
+        raise FeedsegError(
+            f"the host {host} returns an attention {tuple(weights.shape)}: expected were None, (1, {patches}, {seen}) "
+            f"for all heads, or (1, H, {patches}, {seen})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,5 +179,9 @@ class EncodedWindow:
     @torch.inference_mode()
     def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
         """Cosines of patches and queries on the host's grid: (C, h, w), fp32."""
-        embeddings = normalize(self.embeddings(text, feedback), dim=-1)
+        embedded, expected = self.embeddings(text, feedback), (1, self.grid[0] * self.grid[1], text.shape[-1])
+        if tuple(embedded.shape) != expected:
+            maker = "the host" if feedback is None else f"the feedback {type(feedback).__name__}"
+            raise FeedsegError(f"{maker} returns embeddings {tuple(embedded.shape)}: expected were {expected}")
+        embeddings = normalize(embedded, dim=-1)
         return (text.float() @ embeddings[0].T).unflatten(-1, self.grid)

@@ -12,11 +12,10 @@ ALWAYS = {
     "bars": re.compile(r"\|+"),
     "line ends": re.compile(r"[\r\n\v\f\x85\u2028\u2029]+"),
     "tabs": re.compile(r"\t+"),
-    "other commas": re.compile("[\uff0c\u3001\ufe50\ufe51\uff64\u060c\u061b\uff1b]"),
+    "full-width commas": re.compile("[\uff0c\u3001\ufe50\ufe51\uff64\u060c\u061b\uff1b]"),
 }
 # "tv/monitor" is a name: only in a text without commas they may stand between several.
 SLASHES = re.compile(r"/+|\\+")
-ONE_NAME = "(if it is one name, end it with a comma)"
 # A full stop ends a class ("plain. striped.", as captions for detectors have it) unless it belongs to an abbreviation.
 STOP = re.compile(r"\s*\.(?:\s+|$)")
 ABBREVIATIONS = frozenset("st ste mt ft dr mr mrs ms jr sr no nr vs etc prof sp spp var approx inc ltd co".split())
@@ -31,21 +30,32 @@ def advice_on(text: str, *, whole: bool) -> str | None:
         whole: whether it is all that was given: then slashes and full stops are likely separators, too. In one name of
             several they are part of it, unless it ends in a full stop and has another one.
     """
-    for name, pattern in ALWAYS.items():
-        if len(parts := _filled(pattern.split(text.strip()))) > 1:
-            return f"{name} do not separate classes, commas do: {did_you_mean(parts)}"
-    if whole and len(parts := _filled(SLASHES.split(text.strip()))) > 1:
-        return f"separate classes by commas, not slashes: {did_you_mean(parts)} {ONE_NAME}"
-    sentences = _sentences(text.strip())
-    if sentences and sentences != [text.strip()] and (whole or (len(sentences) > 1 and text.rstrip().endswith("."))):
-        return f"separate classes by commas, not full stops: {did_you_mean(sentences)}{f' {ONE_NAME}' * whole}"
+    text = text.strip()
+    separators = ALWAYS | ({"slashes": SLASHES} if whole else {})
+    for name, pattern in separators.items():
+        if len(parts := _filled(pattern.split(text))) > 1:
+            return _instead_of(name, parts, whole=whole)
+    sentences = _sentences(text)
+    if sentences and sentences != [text] and (whole or (len(sentences) > 1 and text.endswith("."))):
+        return _instead_of("full stops", sentences, whole=whole)
     return None
+
+
+def _instead_of(name: str, classes: Sequence[str], *, whole: bool) -> str:
+    if not whole:
+        return f"{name} do not separate classes; give each an entry or a line of its own, or write {_line(classes)}"
+    escape = " (if it is one name, end it with a comma)" * (name in ("slashes", "full stops"))
+    return f"separate classes by commas, not {name}; {did_you_mean(classes)}{escape}"
 
 
 def did_you_mean(classes: Sequence[str]) -> str:
     """A question, with the classes as they would be written on one line."""
+    return f"did you mean {_line(classes)}?"
+
+
+def _line(classes: Sequence[str]) -> str:
     line = ", ".join(classes)
-    return f'did you mean "{line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"}"?'
+    return f'"{line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"}"'
 
 
 def numbers_before(names: Sequence[object]) -> bool:

@@ -56,6 +56,9 @@ class Vocabulary:
         automatic = isinstance(background, str) and normal_form(background) == AUTO
         found, notes = put_together(words_of(entry) for entry in entries)
         if automatic:
+            if (BACKGROUND,) in (forms := [tuple(map(normal_form, words)) for words in found]):
+                found = tuple(words for words, form in zip(found, forms, strict=True) if form != (BACKGROUND,))
+                warn_user(f"the class {BACKGROUND!r} is left out: the automatic background is called so")
             behind = stock_beside(word for words in found for word in words)
         else:
             (behind,), more = put_together([words_of(background)]) if background else (((),), [])
@@ -68,8 +71,10 @@ class Vocabulary:
             automatic=automatic,
             repeats=False,
         )
+        if notes:  # told first, since it may leave a single class
+            warn_user(f"{some(notes)}: written more than once, counted once")
         self._check()
-        for note in (*([f"{some(notes)}: written more than once, counted once"] if notes else []), *self._notes()):
+        for note in self._notes():
             warn_user(note)
 
     def _set(self, **fields: Any) -> None:
@@ -91,11 +96,11 @@ class Vocabulary:
             raise FeedsegError(f"the threshold is a probability from 0 to below 1, not {self.threshold:g}")
         if len(self.classes) == 1 and not self.background:
             words = "; ".join(self.classes[0])
-            what = "the only word" if len(self.classes[0]) == 1 else "one class with synonyms, separated by semicolons"
+            what = "the only word" if len(self.classes[0]) == 1 else "one class with synonyms (after semicolons)"
             left = "; nothing is left of the stock list" if self.automatic else ""
             raise FeedsegError(
                 f"with {shown(words)} as {what} every pixel would get it: add classes, separated by commas, or "
-                f'background words{left} (background="auto" takes a stock list of them)'
+                f'background words{left} (Vocabulary(…, background="auto") takes a stock list)'
             )
         if not self.repeats:
             self._check_duplicates()

@@ -151,7 +151,8 @@ def fault(word: str) -> str | None:
 def shown(what: object) -> str:
     """A text in quotation marks, or anything else, for a message; cut where it is long."""
     if isinstance(what, str):
-        return repr(what if len(what) <= SHOWN else f"{what[: SHOWN - 1]}…")
+        text = repr(what if len(what) <= SHOWN else f"{what[: SHOWN - 1]}…")
+        return text.replace("\\u200c", JOINERS[0]).replace("\\u200d", JOINERS[1])  # a word is not torn
     text = repr(what)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 

@@ -19,7 +19,7 @@ CLASS_OF = (0, 0, 1, 2, 2, 3, 4)
 
 
 def labels_of(logits, size, class_of, classes, scale, threshold=0.0, smallest_area=None):
-    scores: Scores = ClassScores(StitchedLogits.of_grid(logits, size), class_of, classes, scale)
+    scores: Scores = ClassScores(StitchedLogits.of_grid(logits, size), class_of, classes, scale, "words")
     if smallest_area is not None:
         scores = SmallAreas(smallest_area)(scores, RgbImage(np.zeros((*size, 3), np.uint8)))
     return label_image(scores, threshold)
@@ -75,7 +75,7 @@ def test_where_every_class_is_too_small_and_class_0_has_no_words_pixels_are_clas
 @torch.inference_mode()
 def test_the_rows_of_what_is_left_hold_nothing_of_what_vanished() -> None:
     logits = torch.rand(7, 6, 5, generator=torch.Generator().manual_seed(3)) * 0.1
-    scores = ClassScores(StitchedLogits.of_grid(logits, (31, 23)), CLASS_OF, 5, 40.0)
+    scores = ClassScores(StitchedLogits.of_grid(logits, (31, 23)), CLASS_OF, 5, 40.0, "words")
     left = SmallAreas(0.2)(scores, RgbImage(np.zeros((31, 23, 3), np.uint8)))
     labels, _ = label_image(left)
     rows = left.rows(slice(0, 31))

@@ -219,7 +219,7 @@ def test_a_word_in_background_and_class_is_told_on_loading(tmp_path):
         (OWN + 'background = "wall"', "background must be a list of texts"),
         (OWN.replace('["cat; kitten", "sofa"]', "[]"), "classes must be a list of texts"),
         (OWN.replace('["cat; kitten", "sofa"]', '["cat;;kitten"]'), "an empty name in 'cat;;kitten'"),
-        (OWN.replace('"sofa"', '"cat"'), "the word 'cat' stands in 'cat' and in 'cat'"),
+        (OWN.replace('"sofa"', '"cat"'), "the class 'cat' is there twice"),
         (OWN.replace('"cat; kitten", ', ""), "only word"),
         (OWN.replace("photos/{id}.jpg", "photos"), "images must have {id} once"),
         (OWN.replace("masks/{id}.png", "/masks/{id}.png"), "masks is a path below the root"),
@@ -316,14 +316,14 @@ threshold = 0.25
     path = str(write(tmp_path, text))
     ours, theirs = load_protocol(path, "voc21", "clip"), load_protocol("sclip", "voc21", "clip")
     assert (ours.name, ours.threshold, ours.smallest_area) == ("finer", 0.25, theirs.smallest_area)
-    assert ours.settings == Settings(448, 2048, (224, 336), 112, 65.0)
-    assert load_protocol(path, "ade20k", "clip").settings == Settings(448, 2048, None, 112, 40.0)
-    assert load_protocol(path, "mine", "clip").settings == Settings(448, 2048, None, 112, 40.0)
+    assert ours.settings == Settings(448, 2048, (224, 336), 112, 65.0, "words")
+    assert load_protocol(path, "ade20k", "clip").settings == Settings(448, 2048, None, 112, 40.0, "words")
+    assert load_protocol(path, "mine", "clip").settings == Settings(448, 2048, None, 112, 40.0, "words")
 
 
 def test_a_protocol_of_ones_own_starts_from_fsa_or_the_hosts(tmp_path):
     short = load_protocol(str(write(tmp_path, "short_side = 224")), "cityscapes", "clip")
-    assert short.settings == Settings(224, 2048, 224, 80, 40.0)
+    assert short.settings == Settings(224, 2048, 224, 80, 40.0, "words")
     assert short.name == str(tmp_path / "mine.toml")
     host = load_protocol(str(write(tmp_path, 'base = "host"')), "voc21", "clearclip")
     assert host.settings == load_protocol("clearclip", "voc21", "clip").settings

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feedseg.io.writers.json import WRITER, as_dict, is_of
@@ -30,6 +31,7 @@ def test_what_it_says(segmented: Callable[..., Segmentation]) -> None:
         "mean_confidence": pytest.approx(0.5),
         "threshold": 0.25,
         "background": True,
+        "regions": {},
         "models": {"tower": {"name": "ViT-B/16", "revision": "abc"}},
         "settings": {"host": "proxyclip", "feedback": True, "window": 336},
         "version": importlib.metadata.version("feedseg"),
@@ -40,9 +42,11 @@ def test_what_it_says(segmented: Callable[..., Segmentation]) -> None:
         "words": ["cat", "kitten"],
         "pixels": 4,
         "share": 4 / 15,
-        "colour": "#2461f5",
+        "mean_confidence": pytest.approx(np.linspace(0, 1, 15)[[2, 3, 7, 8]].mean()),
+        "colour": "#ff004b",
     }
     assert [entry["index"] for entry in classes] == [0, 1, 2, 3]
+    assert classes[3]["mean_confidence"] is None
     assert sum(entry["share"] for entry in classes) == pytest.approx(1)
     assert classes[0]["colour"] == "#8c8c8c"
 

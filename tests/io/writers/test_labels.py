@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from feedseg.io.palette import palette
+from feedseg.io.palette import class_colours
 from feedseg.io.writers.labels import WRITER
 from feedseg.segmentation import Segmentation
 
@@ -15,7 +15,9 @@ def test_an_indexed_png_in_the_overlays_colours(segmented: Callable[..., Segment
     with Image.open(BytesIO(WRITER.encode(result))) as image:
         assert (image.format, image.mode) == ("PNG", "P")
         np.testing.assert_array_equal(np.asarray(image), result.labels)
-        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette(4, True)[result.labels])
+        np.testing.assert_array_equal(
+            np.asarray(image.convert("RGB")), class_colours(result.names, True)[result.labels]
+        )
 
 
 @pytest.mark.parametrize(

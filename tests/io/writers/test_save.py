@@ -40,13 +40,13 @@ def test_results_without_their_json_are_kept_too(segmented: Make, tmp_path: Path
 
 @pytest.mark.parametrize("linked", [False, True])
 def test_the_source_is_never_overwritten(segmented: Make, tmp_path: Path, linked: bool) -> None:
-    source = tmp_path / "cat.overlay.png"
+    source = tmp_path / "cat.overlay.jpg"
     source.write_bytes(b"the image")
     given = source
     if linked:
         given = tmp_path / "link.png"
         given.symlink_to(source)
-    with pytest.raises(FeedsegError, match=r"cat\.overlay\.png is the image itself"):
+    with pytest.raises(FeedsegError, match=r"cat\.overlay\.jpg is the image itself"):
         segmented(source=str(given)).save(tmp_path, "cat")
     assert source.read_bytes() == b"the image"
     assert not (tmp_path / "cat.labels.json").exists()
@@ -81,7 +81,7 @@ def test_if_one_file_cannot_be_written_none_is_replaced(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("ending", ["labels.png", "overlay.png", "labels.json"])
+@pytest.mark.parametrize("ending", ["labels.png", "overlay.jpg", "labels.json"])
 def test_a_folder_in_the_way_of_one_file_keeps_all_as_they_are(segmented: Make, tmp_path: Path, ending: str) -> None:
     (tmp_path / f"x.{ending}").mkdir()
     with pytest.raises(FeedsegError, match=rf"^cannot write .*x\.{ending}: it is a folder"):
@@ -146,7 +146,7 @@ def test_without_writers_it_is_the_default_ones(segmented: Make, tmp_path: Path)
 @pytest.mark.parametrize("formats", ["overlay", ["overlay"], ("overlay",)])
 def test_one_format_alone(segmented: Make, tmp_path: Path, formats: str | list[str]) -> None:
     files = segmented().save(tmp_path, formats=formats)
-    assert list(tmp_path.iterdir()) == [files.overlay] == [tmp_path / "picture.overlay.png"]
+    assert list(tmp_path.iterdir()) == [files.overlay] == [tmp_path / "picture.overlay.jpg"]
     with pytest.raises(AttributeError, match="nothing was saved as 'json'"):
         _ = files.json
 
@@ -182,13 +182,96 @@ class Size(Writer):
         (["lables"], "no writer 'lables'; did you mean labels"),
         (["no.such:Writer"], "no.such:Writer cannot be imported"),
         ([], "no format to save in: there are .*json"),
-        (["labels", LABELS], "two of the formats are called 'labels'"),
+        (["coco"], "'coco' is one file for a whole run: .*feedseg convert --format coco"),
+        (["labels", type("Mine", (Areas,), {"name": "labels"})()], "two of the formats are called 'labels'"),
         ([Areas(), type("Other", (Areas,), {"name": "other"})()], "two of the formats write files that end in '.areas"),
     ],
 )
 def test_formats_that_cannot_be_saved_in(formats: list[str | Writer], complaint: str) -> None:
     with pytest.raises(FeedsegError, match=complaint):
         load_writers(formats)
+
+
+def test_a_format_that_is_repeated_is_meant_once() -> None:
+    assert load_writers(["labels", "json", "labels", LABELS]) == load_writers(["labels", "json"])
+
+
+class Several(Writer):
+    """One file for each of the suffixes that it is told."""
+
+    name, suffix, description = "several", ".txt", "files"
+
+    def __init__(self, *suffixes: str) -> None:
+        self.ends = suffixes
+
+    def files(self, result: Segmentation) -> dict[str, bytes]:
+        """See `Writer.files`."""
+        return dict.fromkeys(self.ends, b"text")
+
+
+def test_a_writer_of_several_files(segmented: Make, tmp_path: Path) -> None:
+    files = segmented().save(tmp_path, "x", formats=Several(".txt", ".a.txt"))
+    assert {name: path.name for name, path in files.by_format.items()} == {
+        "several": "x.txt",
+        "several.a": "x.a.txt",
+    }
+
+
+@pytest.mark.parametrize("suffix", [".png", "a.txt", ".a.b.txt", ".a/b.txt", "/../a.txt", ""])
+def test_a_file_that_could_be_anothers(segmented: Make, tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(FeedsegError, match=r"the writer 'several' must end its files in '\.txt'"):
+        segmented().save(tmp_path, "x", formats=Several(suffix))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["labels.png", "overlay.jpg", "labels.json"])
+def test_with_only_own_files_those_of_others_stay(segmented: Make, tmp_path: Path, ending: str) -> None:
+    somebodys = tmp_path / f"cat.{ending}"
+    somebodys.write_bytes(b"{}")
+    with pytest.raises(FeedsegError, match=rf"cat\.{ending} is there and was not written by feedseg"):
+        save(segmented(), tmp_path, "cat", only_own=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {somebodys: b"{}"}
+
+
+def test_with_only_own_files_ones_own_are_replaced(segmented: Make, tmp_path: Path) -> None:
+    for threshold in (0.1, 0.2):
+        files = save(segmented(threshold=threshold), tmp_path, "cat", only_own=True)
+        assert json.loads(files.json.read_text())["threshold"] == threshold
+
+
+def test_a_kill_between_two_files_leaves_them_known_as_ours(
+    segmented: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target.name == "x.overlay.jpg":
+            raise KeyboardInterrupt
+        return original(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save(segmented(source="x.jpg"), tmp_path, "x", only_own=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.labels.json", "x.labels.png"]
+    whole = save(segmented(source="x.jpg"), tmp_path, "x", only_own=True)
+    assert sorted(tmp_path.iterdir()) == sorted(whole)
+    assert json.loads(whole.json.read_text())["names"] == list(segmented().names)
+
+
+def test_a_failure_before_the_first_file_leaves_nothing(
+    segmented: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        if target.name != "x.labels.json":
+            raise OSError(28, "No space left on device")
+        return original(self, target)
+
+    original = Path.replace
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(FeedsegError, match="No space left"):
+        save(segmented(), tmp_path, "x", only_own=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_that_encodes_to_no_bytes(segmented: Make, tmp_path: Path) -> None:

@@ -4,16 +4,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from feedseg.io.sources.folders import SUFFIXES
+from feedseg.io.decoders import BY_SUFFIX
 from feedseg.io.writers import WRITERS, suffixes
 from feedseg.segmentation import Segmentation
 
 
 def test_the_formats_there_are() -> None:
     assert {"json", "labels", "overlay"} <= set(WRITERS.names())
-    assert {".labels.json", ".labels.png", ".overlay.png"} <= set(suffixes())
+    assert {".labels.json", ".labels.png", ".overlay.jpg"} <= set(suffixes())
 
 
 @pytest.mark.parametrize("name", WRITERS.names())
@@ -24,8 +25,13 @@ def test_a_writer_says_what_it_is_and_encodes_the_same_to_the_same(
     assert writer.name == name
     assert writer.description
     assert writer.suffix.startswith(".")
-    assert writer.suffix not in SUFFIXES, "results would be all images of a folder"
-    assert writer.encode(segmented()) == writer.encode(segmented())
+    assert writer.suffix not in BY_SUFFIX, "results would be all images of a folder"
+    assert writer.needs <= {"image", "confidence", "scores"}
+    result = segmented(scores=np.ones((4, 1, 2)) / 4)
+    files = writer.files(result)
+    assert files == writer.files(segmented(scores=result.scores))
+    assert files.keys() <= {*writer.suffixes(result.names)}
+    assert all(suffix.endswith(writer.suffix) for suffix in files)
 
 
 def test_suffixes_differ() -> None:

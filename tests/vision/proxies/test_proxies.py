@@ -6,6 +6,7 @@ from torch.nn.functional import interpolate
 
 import tiny_models
 from feedseg import FeedsegError
+from feedseg.vision.encode import checked_features
 from feedseg.vision.model import open_model
 from feedseg.vision.proxies.base import IMAGENET_MEAN, IMAGENET_STD
 from feedseg.vision.proxies.load import load_proxy
@@ -107,8 +108,9 @@ def test_the_checkpoints_normalisation_counts(tmp_path):
 def test_a_function_is_a_proxy():
     proxy = load_proxy(lambda batch: batch[:, :2, ::4, ::4])
     assert proxy(windows(8, 12), None).shape == (2, 2, 2, 3)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match=r"features \(B, C, h, w\)"):
-        load_proxy(lambda batch: batch.mean(1))(windows(8, 8), None)  # pyright: ignore[reportArgumentType]
+    wrong = load_proxy(lambda batch: batch[:, 0])
+    with pytest.raises(FeedsegError, match=r"the proxy .* returns \(2, 8, 12\): expected were features \(2, C, h, w\)"):
+        checked_features(wrong(windows(8, 12), None), wrong, 2)  # pyright: ignore[reportArgumentType]
 
 
 def test_self_is_the_towers_final_patch_tokens(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -13,7 +14,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch.nn.functional import normalize
 
 import tiny_models
-from feedseg import FeedsegError, Segmenter, Settings
+from feedseg import FeedsegError, Segmenter, Settings, Vocabulary
 from feedseg.vision.model import open_model
 from feedseg.weights.quantised import dequantised
 
@@ -108,6 +109,28 @@ def test_words_that_are_far_from_all_that_was_learnt_are_said(tmp_path):
     assert set(found.near) == set(KNOWN)
     with pytest.warns(UserWarning, match="hardly seen anything like 'grass'; try "):
         segmenter.embed(["cat", "grass"])
+
+
+def test_one_word_is_asked_beside_the_background_that_the_model_knows(tmp_path):
+    save(tmp_path)
+    segmenter = Segmenter.load(tmp_path, settings=Settings(short_side=32, window=None))
+    result = segmenter(np.zeros((32, 32, 3), np.uint8), Vocabulary(["cat"], background="auto"))
+    assert result.names == ("background", "cat")
+    assert result.synonyms == (("sky",), ("cat",))  # KNOWN has one word of the stock list
+    with pytest.raises(FeedsegError, match="no background word is left"):
+        segmenter.embed(Vocabulary(["cat; sky"], background="auto"))
+    with pytest.raises(FeedsegError, match="'cat' as the only word"):
+        segmenter(np.zeros((32, 32, 3), np.uint8), "cat")
+
+
+def test_forms_of_a_word_have_one_embedding_and_ordinary_words_are_not_touched(tmp_path):
+    save(tmp_path)
+    text = open_model(tmp_path).text
+    one, other = text.embed(["\uff43at", " cat "], None)
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one, text.embed(["cat"], None)[0], atol=1e-6, rtol=1e-6)
+    assert text.takes_any_word
+    assert text.known_words == tuple(KNOWN)
 
 
 def test_a_prompt_that_is_too_long_is_refused(tmp_path):

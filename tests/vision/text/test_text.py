@@ -118,10 +118,52 @@ def test_a_bank_knows_its_words_and_names_the_nearest(tmp_path):
     bank = open_model(tmp_path).text
     embedded = bank.embed(["table", "sofa"], None)
     torch.testing.assert_close(embedded.norm(dim=-1), torch.ones(2))
-    with pytest.raises(FeedsegError, match=r"'airplane' is none of them; the nearest it has are aeroplane"):
+    with pytest.raises(FeedsegError, match=r"knows 3 words, and not 'airplane' \(the nearest: aeroplane\)$"):
         bank.embed(["airplane"], None)
     with pytest.raises(FeedsegError, match="templates cannot be chosen"):
         bank.embed(["sofa"], TEMPLATES)
+
+
+def test_a_bank_takes_words_as_people_write_them(tmp_path):
+    tiny_models.save_aligned(tmp_path, words=("Sofa", "café table", "aeroplane", "wall"))
+    bank = open_model(tmp_path).text
+    plain = bank.embed(["Sofa", "café table", "aeroplane"], None)
+    assert torch.equal(bank.embed(["sofa", "cafe\u0301  TABLE", "AEROPLANE"], None), plain)
+    assert bank.substitutes(["sofa", "AEROPLANE", "cafe\u0301 table"]) == []  # the same words, so nothing is said
+    assert torch.equal(bank.embed(["sofas", "cafe tables", "aeroplanes"], None), plain)
+    assert [str(one) for one in bank.substitutes(["sofas", "Cafe table"])] == [
+        "no 'sofas'; 'Sofa' was taken for it",
+        "no 'Cafe table'; 'café table' was taken for it",
+    ]
+    assert bank.recognised(["walls", "sky"]) == {"walls": "wall"}
+    assert bank.known_words == ("Sofa", "café table", "aeroplane", "wall")
+
+
+def test_all_words_that_a_bank_lacks_are_told_at_once(tmp_path):
+    tiny_models.save_aligned(tmp_path, words=("sofa", "table", "aeroplane", "car"))
+    bank = open_model(tmp_path).text
+    with pytest.raises(FeedsegError) as caught:
+        bank.embed(["sofa", "airplane", "couch", "Automobile", "qqqq"], None)
+    text = str(caught.value)
+    assert "'airplane' (the nearest: aeroplane" in text
+    assert "'couch' (the nearest: sofa" in text  # by meaning: nothing is spelled like it
+    assert "'Automobile' (the nearest: car" in text
+    assert text.endswith("'qqqq'")
+    with pytest.raises(FeedsegError, match=r"'word7', and 2992 more$|, and 2992 more$") as caught:
+        bank.embed([f"word{number}" for number in range(3000)], None)
+    assert len(str(caught.value)) < 800
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_of_whole_words_takes_them_in_the_other_number(clip):
+    _, text = clip
+    assert not text.takes_any_word
+    assert torch.equal(text.embed(["Cats", "red  SOFAS"], TEMPLATES), text.embed(["cat", "red sofa"], TEMPLATES))
+    assert [str(one) for one in text.substitutes(["CAT", "red sofas"])] == [
+        "no 'red sofas'; 'red sofa' was taken for it"
+    ]
+    with pytest.raises(FeedsegError, match=r"not 'giraffe'.*, 'red giraffe'"):
+        text.embed(["cat", "giraffe", "red giraffe"], TEMPLATES)
 
 
 def test_the_memory_of_vocabularies_is_bounded_and_gives_what_belongs_to_the_key():

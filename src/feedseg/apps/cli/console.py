@@ -72,8 +72,13 @@ def complain(text: str) -> None:
 def short_warnings() -> Iterator[None]:
     """Python's warnings as one line, without the line of the program that they come from."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: complain(f"note: {message}")
+        warnings.showwarning = note_warning
         yield
+
+
+def note_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """What `warnings.showwarning` may be: a warning as one line."""
+    complain(f"note: {message}")
 
 
 def listed(names: Sequence[str], separator: str = ", ", most: int = 20) -> str:

@@ -30,11 +30,12 @@ def demo(
         str, option(MODEL, "NAME", f"The host in demo.png: {', '.join(HOSTS.names())}.", show_default=True)
     ] = HOST,
 ) -> None:
-    """See what it does: segment photographs and drawn scenes by words, without and with feedback.
+    """See what it does: segment photographs and drawn scenes by words, with every feedback.
 
     The models are in the package, and no network is needed. The folder gets
-      photographs.png  bundled photographs and both results side by side: look at it first
-      demo.png         drawn scenes with their exact truth, and both results
+      photographs.png  bundled photographs, and their results without feedback, with
+                       the paper's and with the calibrated: look at it first
+      demo.png         drawn scenes with their exact truth, and the same results
       scene-0.*        the first scene, its truth, and its results; and so on
     The figures of every host are printed.
     """

@@ -8,10 +8,9 @@ import typer
 
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
-from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
-from feedseg.vision.feedback import FEEDBACKS
+from feedseg.vision.feedback import AUTO, FEEDBACKS
 from feedseg.weights.catalog import PAPER_MODEL
 
 EXAMPLES = """Examples:
@@ -44,8 +43,8 @@ def evaluate(
         option(
             MODEL,
             "NAMES",
-            "What is compared, separated by commas: none, paper, calibrated, control (the host's attention twice), or "
-            f"{options.OWN}.",
+            "What is compared, separated by commas: none, paper, calibrated, auto (which suits the model), control "
+            f"(the host's attention twice), or {options.OWN}.",
             show_default=True,
         ),
     ] = "none,paper,control",
@@ -66,10 +65,12 @@ def evaluate(
     workers: options.Workers = 2,
     shards: options.Shards = 1,
     shard: Annotated[
-        str | None, option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.")
+        str | None,
+        option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.", hidden=True),
     ] = None,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
+    help_all: options.HelpAll = False,
 ) -> None:
     """Measure mIoU on benchmarks, without and with feedback, and write a report.
 
@@ -84,9 +85,7 @@ def evaluate(
     asked = (*(benchmarks or ()), *(dataset or ()))
     if not asked:
         raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, or --dataset FILE")
-    part = None if shard is None else Shard.parse(shard)
-    if part is not None and shards > 1:
-        raise FeedsegError("--shard is one shard of the work, and --shards divides all of it: give one of them")
+    part = options.chosen_shard(shard, shards)
     refiners = options.known_refiners(refiner)
     folder = check_writable(out)
 
@@ -126,7 +125,7 @@ def chosen_variants(names: str) -> tuple[str, ...]:
     Raises:
         FeedsegError: a name that is neither registered nor of one's own.
     """
-    known = ["none", "paper", *(name for name in FEEDBACKS.names() if name != "paper"), "control"]
+    known = ["none", "paper", *(name for name in FEEDBACKS.names() if name != "paper"), AUTO, "control"]
     wanted = [name.strip() for name in names.split(",")]
     if wrong := [name for name in wanted if name not in known and ":" not in name]:
         raise FeedsegError(

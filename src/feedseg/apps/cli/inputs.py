@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from feedseg.errors import FeedsegError
+from feedseg.io.palette import Colour, parse_colours
 from feedseg.settings import SPEEDS
 from feedseg.vocabulary import AUTO, Vocabulary
 from feedseg.vocabulary.text import classes_of_line
 from feedseg.vocabulary.words import shown
+
+LISTS = (".txt", ".csv", ".tsv", ".json", ".toml", ".yaml", ".yml")  # what no name ends in
 
 
 def choose_vocabulary(
@@ -34,14 +37,28 @@ def choose_vocabulary(
         return vocabulary
     if labels is None:
         raise FeedsegError('say what to look for: --labels "cat; kitten, sofa" or --vocabulary FILE')
-    if Path(labels).suffix and is_file(labels):
-        raise FeedsegError(f"--labels takes the words themselves, and {labels} is a file: did you mean --vocabulary?")
+    if Path(labels).suffix.lower() in LISTS or (Path(labels).suffix and is_file(labels)):
+        raise FeedsegError(
+            f"--labels takes the words themselves, and {shown(labels)} is a file: did you mean --vocabulary?"
+        )
     if no_background and len(classes_of_line(labels)) == 1:
         raise FeedsegError(
             f"--no-background gives every pixel one of the classes, and {shown(labels)} is the only one: leave it out, "
             "or add classes, separated by commas"
         )
     return Vocabulary.parse_line(labels, behind, threshold or 0.0)
+
+
+def choose_colours(text: str | None, names: Sequence[str]) -> dict[str, Colour]:
+    """What --colours says: colours for some of the classes, or a file that has a line for each of them."""
+    if text is None:
+        return {}
+    if is_file(text):
+        try:
+            return parse_colours(Path(text).read_text(encoding="utf-8-sig"), names)
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeedsegError(f"cannot read the colours in {text}: {error}") from error
+    return parse_colours(text, names)
 
 
 def check_speed(speed: str, windows: Mapping[str, object]) -> str:

@@ -12,7 +12,12 @@ from feedseg.segmenter import Segmenter
 
 
 def load_segmenter(
-    model: str, options: Mapping[str, Any], changes: Mapping[str, Any] | None = None, speed: str = "protocol"
+    model: str,
+    options: Mapping[str, Any],
+    changes: Mapping[str, Any] | None = None,
+    speed: str = "protocol",
+    *,
+    visible: bool = True,
 ) -> Segmenter:
     """The segmenter with a host's own settings and, on top of them, what the user wants otherwise.
 
@@ -21,11 +26,12 @@ def load_segmenter(
         options: of `Segmenter.load`.
         changes: of its settings, by field.
         speed: "protocol" or "fast".
+        visible: whether a terminal is told meanwhile.
 
     Raises:
         FeedsegError: the model cannot be loaded, or the settings do not go together.
     """
-    with status(f"loading {model}", visible=True):
+    with status(f"loading {model}", visible=visible):
         segmenter = Segmenter.load(model, **options)
     changes = changes or {}
     try:

@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import data, demo, doctor, evaluate, models, segment, sweep
+from feedseg.apps.cli import convert, data, demo, doctor, evaluate, models, segment, sweep
 from feedseg.apps.cli.console import complain, short_warnings
+from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain, memory_advice
 from feedseg.errors import FeedsegError
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130  # exit codes
+FAILED, UNUSABLE, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 app = typer.Typer(
     name="feedseg",
@@ -48,6 +49,7 @@ def common(
 
 app.command()(demo.demo)
 app.command(epilog=segment.EXAMPLES)(segment.segment)
+app.command(epilog=convert.EXAMPLES)(convert.convert)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
-        with short_warnings(), command.make_context("feedseg", arguments) as context:
+        with termination_raised(), short_warnings(), command.make_context("feedseg", arguments) as context:
             command.invoke(context)
         return 0
     except typer.Exit as done:
@@ -82,6 +84,9 @@ def _run(arguments: list[str]) -> int:
     except FeedsegError as error:
         complain(str(error))
         return UNUSABLE
+    except Terminated:
+        complain("terminated")
+        return TERMINATED
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,13 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from feedseg.decode.refiners import REFINERS
+from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
+from feedseg.io.formats import format_names
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_PROXY
 
 WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Image size (each host has its own)", "Output"
 EXPERT = "For experiments (left out: as published, and what suits the device)"
 DATA, PROTOCOL, WORK = "Data", "Instead of the protocol's", "How the work is divided and resumed"
+READING = "Reading"
 OWN = "package.module:Name"  # how something of one's own is given
 
 
@@ -24,9 +28,26 @@ def option(panel: str, metavar: str, text: str, *names: str, **more: Any) -> Any
     return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **{"show_default": False, **more})
 
 
-def flag(panel: str, names: str, text: str) -> Any:
+def flag(panel: str, names: str, text: str, **more: Any) -> Any:
     """An option without a value."""
-    return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False)
+    return typer.Option(names, metavar="", help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+def _show_all(context: typer.Context, wanted: bool) -> None:
+    """Print the help with the options that are hidden in the short one, and leave."""
+    if wanted:
+        for parameter in context.command.params:
+            setattr(parameter, "hidden", False)  # noqa: B010 -- arguments have none
+        print(context.get_help())
+        raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", callback=_show_all, is_eager=True, metavar="", show_default=False, help="Show every option."
+    ),
+]
 
 
 ModelName = Annotated[
@@ -34,7 +55,7 @@ ModelName = Annotated[
     option(
         MODEL,
         "NAME",
-        "A name that `feedseg models` lists, owner/name on the hub, or a folder.",
+        "What `feedseg models` lists, owner/name, a folder.",
         "--model",
         "-m",
         show_default=True,
@@ -48,6 +69,7 @@ Host = Annotated[
         f"How patches attend to each other: {', '.join(HOSTS.names())}, or {OWN}.",
         "--host",
         show_default=True,
+        hidden=True,
     ),
 ]
 Proxy = Annotated[
@@ -58,10 +80,12 @@ Proxy = Annotated[
         "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, self for the model, or "
         f"{OWN}. Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
         "--proxy",
+        hidden=True,
     ),
 ]
 Device = Annotated[
-    str | None, option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.", "--device")
+    str | None,
+    option(MODEL, "NAME", "cpu, cuda, cuda:1, mps; the best there is unless you choose.", "--device", hidden=True),
 ]
 Refiner = Annotated[
     list[str] | None,
@@ -70,15 +94,63 @@ Refiner = Annotated[
         "NAME",
         f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
         "--refiner",
+        hidden=True,
     ),
 ]
-Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype")]
+# What `segment` and `convert` share.
+Formats = Annotated[
+    list[str] | None,
+    option(
+        OUTPUT,
+        "NAME",
+        f"A format of the results: {', '.join((*format_names(), OWN))}; may be repeated. "
+        "Without it labels, overlay and json.",
+        "--format",
+        "-f",
+    ),
+]
+MinArea = Annotated[
+    str,
+    option(
+        OUTPUT,
+        "N|P%",
+        "Smaller regions (pixels, or part of the image) take the class around them.",
+        "--min-area",
+        hidden=True,
+    ),
+]
+FillHoles = Annotated[bool, flag(OUTPUT, "--fill-holes", "Holes take the class around them.", hidden=True)]
+Connected = Annotated[
+    bool,
+    flag(
+        OUTPUT,
+        "--connected",
+        "Each connected region is an object of its own in lists of objects.",
+        hidden=True,
+    ),
+]
+OnlyWith = Annotated[
+    list[str] | None,
+    option(
+        OUTPUT,
+        "CLASS",
+        "Keep only results with this class; repeated: with any.",
+        "--only-with",
+        hidden=True,
+    ),
+]
+OnlyWithout = Annotated[
+    list[str] | None,
+    option(OUTPUT, "CLASS", "Keep only results without it; may be repeated.", "--only-without", hidden=True),
+]
+Dtype = Annotated[str | None, option(EXPERT, "TYPE", "fp32, fp16 or bf16.", "--dtype", hidden=True)]
 ClassToken = Annotated[
-    bool | None, flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not.")
+    bool | None,
+    flag(EXPERT, "--class-token/--no-class-token", "Let patches attend to the class token, or not.", hidden=True),
 ]
 Residual = Annotated[
     bool | None,
-    flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not."),
+    flag(EXPERT, "--residual/--no-residual", "Keep the last block's residual and feed-forward, or not.", hidden=True),
 ]
 
 # What `evaluate` and `sweep` share.
@@ -97,11 +169,16 @@ ProtocolName = Annotated[
         show_default=True,
     ),
 ]
-ShortSide = Annotated[int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1)]
-WindowSide = Annotated[
-    str | None, option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window")
+ShortSide = Annotated[
+    int | None, option(PROTOCOL, "N", "Resize the short side to N pixels.", "--short-side", min=1, hidden=True)
 ]
-Stride = Annotated[int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1)]
+WindowSide = Annotated[
+    str | None,
+    option(PROTOCOL, "N|none", "Windows of N pixels; none: the whole image.", "--window", hidden=True),
+]
+Stride = Annotated[
+    int | None, option(PROTOCOL, "N", "Pixels from one window to the next.", "--stride", min=1, hidden=True)
+]
 Speed = Annotated[
     str,
     option(
@@ -110,19 +187,67 @@ Speed = Annotated[
         "protocol: its overlapping windows; fast: each part of the image once.",
         "--speed",
         show_default=True,
+        hidden=True,
     ),
 ]
-LogitScale = Annotated[float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale")]
-Threshold = Annotated[float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold")]
+LogitScale = Annotated[
+    float | None, option(PROTOCOL, "X", "Cosines times this before the softmax.", "--logit-scale", hidden=True)
+]
+Threshold = Annotated[
+    float | None, option(PROTOCOL, "P", "Less probable pixels become background.", "--threshold", hidden=True)
+]
 Words = Annotated[
-    Path | None, option(PROTOCOL, "FILE", "Other words for the classes, in their order.", "--vocabulary", "-v")
+    Path | None,
+    option(
+        PROTOCOL,
+        "FILE",
+        "Other words for the classes, in their order.",
+        "--vocabulary",
+        "-v",
+        hidden=True,
+    ),
 ]
 Workers = Annotated[
-    int, option(WORK, "N", "Threads that read images and masks ahead.", "--workers", min=1, show_default=True)
+    int,
+    option(WORK, "N", "Threads that read images and masks ahead.", "--workers", min=1, show_default=True, hidden=True),
 ]
 Shards = Annotated[
-    int, option(WORK, "N", "Processes on this machine; on CUDA each on a device.", "--shards", min=1, show_default=True)
+    int,
+    option(
+        WORK,
+        "N",
+        "Processes on this machine; on CUDA each on a device.",
+        "--shards",
+        min=1,
+        show_default=True,
+        hidden=True,
+    ),
 ]
+
+
+def amount(name: str, text: str) -> int:
+    """A number of bytes or pixels, which may be written with k, M or G.
+
+    Raises:
+        FeedsegError: it says something else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", text.strip().lower())
+    number = int(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2]]) if match else 0
+    if number < 1:
+        raise FeedsegError(f"{name} is a number such as 50M, not {text!r}")
+    return number
+
+
+def chosen_shard(shard: str | None, shards: int) -> Shard | None:
+    """The part of the work that --shard asks for.
+
+    Raises:
+        FeedsegError: it is no part, or --shards divides the work as well.
+    """
+    part = None if shard is None else Shard.parse(shard)
+    if part is not None and shards > 1:
+        raise FeedsegError("--shard is one shard of the work, and --shards divides all of it: give one of them")
+    return part
 
 
 def window_side(text: str) -> int | None:

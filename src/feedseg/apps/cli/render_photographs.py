@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from feedseg.evaluation.photographs import MODEL, Photograph
-from feedseg.io.palette import palette
+from feedseg.evaluation.photographs import FEEDBACKS, MODEL, Photograph
+from feedseg.io.palette import class_colours
 from feedseg.io.sheet import Entry, Panel, Sheet, tinted
 from feedseg.segmentation import Segmentation
 
@@ -16,11 +16,19 @@ HEIGHT, WIDTH = 240, 320  # of a panel, pixels
 MENTIONED = 0.005  # a word is listed below a panel from this fraction of the image on
 
 
-def compose_photographs(found: Sequence[tuple[Photograph, Segmentation, Segmentation]]) -> Sheet:
-    """Each photograph as it is, and its classes without and with feedback."""
+# What is said of a feedback above its column.
+SAID = {
+    "none": ("no feedback", "the host's own attention"),
+    "paper": ("paper's feedback", "constants chosen for CLIP"),
+    "calibrated": ("calibrated feedback", "this model's default"),
+}
+
+
+def compose_photographs(found: Sequence[tuple[Photograph, Sequence[Segmentation]]]) -> Sheet:
+    """Each photograph as it is, and its classes with every feedback."""
     rows = []
-    for photograph, *results in found:
-        colours = palette(len(photograph.words), False)
+    for photograph, results in found:
+        colours = class_colours(photograph.words, False)
         row = [Panel(_fitted(Image.fromarray(results[0].image)), [[Entry(", ".join(photograph.words))]])]
         for result in results:
             # the sheet shows label 0 as background, and here there is none
@@ -31,13 +39,13 @@ def compose_photographs(found: Sequence[tuple[Photograph, Segmentation, Segmenta
         title="Photographs, by words that nobody trained it for",
         text=(
             f"The bundled model {MODEL} gave every pixel one of the words on the left. Nothing was downloaded, and no "
-            "mask was ever learnt from. There is no ground truth here: judge by eye.",
+            "mask was ever learnt from. Feedback: what is first predicted for the patches corrects which of them "
+            "attend to which, and they are predicted again. There is no ground truth here: judge by eye.",
         ),
         legend=[],
         columns=(
             ("photograph", "the words that were asked for"),
-            ("without feedback", "the host's own attention"),
-            ("with feedback", "calibrated, the default of this model"),
+            *(SAID[feedback] for feedback in FEEDBACKS),
         ),
         rows=rows,
         footnote=(

@@ -14,6 +14,7 @@ from rich.text import Text
 from feedseg.apps.cli.console import complain, console, facts, listed, one_line, plain_table, show, write
 from feedseg.engine.outcomes import Failed, Outcome
 from feedseg.engine.run import Totals
+from feedseg.engine.segment import Segmented
 from feedseg.io.sources.base import Job
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
@@ -28,20 +29,30 @@ class SegmentSummary:
         self.automatic = automatic  # whether nobody has named the background
         self.as_json = as_json
         self.done = 0
+        self.standing = 0  # of these: their results were there already
+        self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
         self.failures: list[str] = []
         self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
         self._images: Counter[str] = Counter()  # by class, those that have it
         self._colours: dict[str, str] = {}
 
-    def add(self, outcome: Outcome[Job, dict[str, Any]]) -> None:
+    def add(self, outcome: Outcome[Job, Segmented]) -> None:
         """Count an image and say what is to be said about it."""
         if isinstance(outcome, Failed):
-            path = str(outcome.item.path)
-            self.fail(path, outcome.reason if outcome.reason.startswith(path) else f"{path}: {outcome.reason}")
+            name = outcome.item.name
+            self.fail(name, outcome.reason if outcome.reason.startswith(name) else f"{name}: {outcome.reason}")
             return
-        about: Mapping[str, Any] = outcome.result
+        self._count(outcome.result.told())
+
+    def add_standing(self, about: Mapping[str, Any]) -> None:
+        """Count an image whose results were there already, and say what is to be said about it."""
+        self.standing += 1
+        self._count(about)
+
+    def _count(self, about: Mapping[str, Any]) -> None:
         self.done += 1
-        for one in about["classes"]:
+        self.left_out += not about["files"]
+        for one in about["classes"] if about["files"] else ():
             self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
             self._images[one["name"]] += one["pixels"] > 0
             self._colours[one["name"]] = one["colour"]
@@ -56,28 +67,39 @@ class SegmentSummary:
         else:
             complain(reason)
 
-    def interrupted(self, totals: Totals[Job]) -> None:
-        """Tell how far it came, if the user has stopped it."""
+    def stopped(self, totals: Totals[Job]) -> None:
+        """Tell how far it came, if it ended before all images had their turn."""
+        finished = f"{totals.done + totals.skipped} of {totals.wanted} images are finished"
         if totals.interrupted:
-            complain(f"interrupted; {totals.done} of {totals.wanted} images are finished")
+            complain(f"{'terminated' if totals.terminated else 'interrupted'}; {finished}")
+        elif totals.missing:
+            complain(f"{totals.error or 'not all were tried'}; {finished}: the same command goes on")
 
-    def show(self, segmenter: str, out: Path, seconds: float) -> None:
+    def show(
+        self, segmenter: str, out: Path, seconds: float, skipped: Mapping[str, int], exports: Mapping[str, Path]
+    ) -> None:
         """The classes over all images; how the words were understood; what made the result; what failed and why."""
         screen = console(stderr=self.as_json)
-        if self.done:
+        if kept := self.done - self.left_out:
             found = [name for name in self.vocabulary.names if self._images[name]]
             table = plain_table("class", "area", "images")
             for name in sorted(found, key=lambda name: -self._fractions[name]):
                 swatch = Text.assemble(("■ " if screen.is_terminal else "", self._colours[name]), one_line(name))
-                table.add_row(swatch, f"{self._fractions[name] / self.done:.1%}", str(self._images[name]))
+                table.add_row(swatch, f"{self._fractions[name] / kept:.1%}", str(self._images[name]))
             for column in table.columns[1:]:
                 column.justify = "right"
             show(screen, table)
         rows = [("words", understood(self.vocabulary, automatic=self.automatic))]
-        if self.done and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
+        if kept and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
         images = "1 image" if self.done == 1 else f"{self.done} images"
-        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s")]
+        before = f", {self.standing} of {self.done} done before" if self.standing else ""
+        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s{before}")]
+        if self.left_out:
+            rows.append(("left out", f"{self.left_out} of them, as --only-with and --only-without say"))
+        rows += list(zip(chain(("exported",), repeat("")), map(str, exports.values()), strict=False))
+        if skipped:
+            rows.append(("skipped", listed([f"{number} {kind}" for kind, number in skipped.items()])))
         rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
         show(screen, facts(rows))
 

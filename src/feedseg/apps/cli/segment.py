@@ -1,68 +1,54 @@
-"""`feedseg segment`: its options, and the run."""
+"""`feedseg segment`: its options."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from feedseg.apps.cli import options
-from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, SIZE, WORDS, flag, option
+from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.weights.catalog import DEFAULT_MODEL
 
-if TYPE_CHECKING:
-    from feedseg.engine.outcomes import Outcome
-    from feedseg.io.sources.base import Failure, Job
-    from feedseg.segmenter import Segmenter
-    from feedseg.vocabulary import Vocabulary
-
 EXAMPLES = """Examples:
   feedseg segment cat.jpg --labels cat
-  feedseg segment cat.jpg --labels "cat; kitten, sofa, rug"
   feedseg segment photos --labels "car, road" --background "sky, trees"
-  feedseg segment photos --vocabulary words.txt --model vit-l-14 --out results
-  feedseg segment photos --labels "cat, dog" --json > results.jsonl
+  feedseg segment 'photos/**/*.jpg' --vocabulary words.txt --model vit-l-14
+  feedseg segment photos --labels "cat, dog" --format coco --connected
 
-Exit code: 0 all is well, 1 some images failed, 2 nothing could be started,
-130 interrupted.
+Exit code: 0 well, 1 some failed, 2 nothing started, 130/143 interrupted.
 """
 
 
 def segment(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGES_OR_FOLDERS", help="Images; folders are searched for them, at any depth."),
+        typer.Argument(
+            metavar="IMAGES_OR_FOLDERS",
+            show_default=False,
+            help="Files, folders, 'patterns/**', -",
+        ),
     ],
     labels: Annotated[
         str | None,
         option(
             WORDS,
             "WORDS",
-            'Classes, separated by commas; more words for the same class after semicolons: "cat; kitten, sofa".',
+            'As in "cat; kitten, sofa, rug" (; synonym).',
             "--labels",
             "-l",
         ),
     ] = None,
     background: Annotated[
         str | None,
-        option(
-            WORDS,
-            "WORDS",
-            "Words for the background, which is one class; without them a stock list: sky, wall, tree, …",
-            "--background",
-            "-b",
-        ),
+        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
     ] = None,
-    no_background: Annotated[
-        bool, flag(WORDS, "--no-background", "No background class: every pixel gets one of the words.")
-    ] = False,
+    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
     vocabulary: Annotated[
-        Path | None, option(WORDS, "FILE", "Read the words from a text file, a class a line.", "--vocabulary", "-v")
+        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
     ] = None,
     threshold: Annotated[
         float | None,
@@ -72,6 +58,7 @@ def segment(
             "Pixels whose best class is less probable than this (0 to below 1) become background.",
             "--threshold",
             "-t",
+            hidden=True,
         ),
     ] = None,
     model: options.ModelName = DEFAULT_MODEL,
@@ -85,17 +72,19 @@ def segment(
             "Correct the attention by what it made the patches predict. auto: what suits the model; paper: as "
             f"published; calibrated: with scales taken from each image; none: not at all; or {options.OWN}.",
             show_default=True,
+            hidden=True,
         ),
     ] = AUTO,
     refiner: options.Refiner = None,
     device: options.Device = None,
     short_side: Annotated[
-        int | None, option(SIZE, "N", "Resize the short side to N pixels; more is finer and slower.", min=1)
+        int | None,
+        option(SIZE, "N", "Resize the short side to N pixels; more is finer and slower.", min=1, hidden=True),
     ] = None,
     window: Annotated[
-        str | None, option(SIZE, "N|none", "Cut windows of N pixels; none: the whole image at once.")
+        str | None, option(SIZE, "N|none", "Cut windows of N pixels; none: the whole image at once.", hidden=True)
     ] = None,
-    stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1)] = None,
+    stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1, hidden=True)] = None,
     speed: Annotated[
         str,
         option(
@@ -103,95 +92,121 @@ def segment(
             "NAME",
             "protocol: overlapping windows as the host's paper has them; fast: each part of the image once.",
             show_default=True,
+            hidden=True,
         ),
     ] = "protocol",
     out: Annotated[
-        str, option(OUTPUT, "DIR", "The folder for the results.", "--out", "-o", show_default=True)
-    ] = "feedseg-out",
-    as_json: Annotated[bool, flag(OUTPUT, "--json", "Print one line of JSON per image to stdout.")] = False,
+        str | None,
+        option(OUTPUT, "DIR", "For the results; else feedseg-out, or -2, -3.", "--out", "-o"),
+    ] = None,
+    overwrite: Annotated[bool, flag(OUTPUT, "--overwrite", "Make again what is there already.")] = False,
+    formats: Annotated[
+        list[str] | None,
+        option(OUTPUT, "NAME", "coco, yolo or another: feedseg convert -h.", "--format", "-f"),
+    ] = None,
+    min_area: options.MinArea = "0",
+    fill_holes: options.FillHoles = False,
+    connected: options.Connected = False,
+    only_with: options.OnlyWith = None,
+    only_without: options.OnlyWithout = None,
+    colours: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "WORDS|FILE",
+            'Colours for classes, "dog=#ff0000, sky=skyblue", or a file with a line each.',
+            "--colours",
+            hidden=True,
+        ),
+    ] = None,
+    as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,
+    allow_urls: Annotated[
+        bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
+    ] = False,
+    max_bytes: Annotated[
+        str, option(READING, "N", "Of an address or stdin at most so many bytes.", show_default=True, hidden=True)
+    ] = "50M",
+    max_pixels: Annotated[
+        str, option(READING, "N", "Refuse images with more pixels.", show_default=True, hidden=True)
+    ] = "120M",
+    workers: Annotated[
+        int,
+        option(WORK, "N", "Threads that read and write beside the model.", min=1, show_default=True, hidden=True),
+    ] = 2,
+    shards: Annotated[
+        int,
+        option(WORK, "N", "Processes; on CUDA each on a device.", min=1, show_default=True, hidden=True),
+    ] = 1,
+    shard: Annotated[
+        str | None,
+        option(WORK, "K/N", "Only the K-th of N parts, for several machines with one --out.", hidden=True),
+    ] = None,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
     dtype: options.Dtype = None,
-    batch_size: Annotated[int | None, option(EXPERT, "N", "How many windows are computed together.", min=1)] = None,
+    batch_size: Annotated[
+        int | None, option(EXPERT, "N", "How many windows are computed together.", min=1, hidden=True)
+    ] = None,
+    help_all: options.HelpAll = False,
 ) -> None:
     """Give every pixel of your images one of your own words.
 
     For every image b.jpg the folder of the results gets
       b.labels.png   the class of every pixel: an indexed PNG with a palette
-      b.overlay.png  the image in its classes' colours, with a legend
+      b.overlay.jpg  the image in its classes' colours, with a legend
       b.labels.json  names, areas, confidence, models and their revisions
+    or what --format says. Given again, it makes only what is not current.
     """
-    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_vocabulary
-    from feedseg.io.sources.find import find_images
+    from feedseg.apps.cli.inputs import check_speed, check_writable, choose_colours, choose_vocabulary
+    from feedseg.io.cleaning import Regions
+    from feedseg.io.output import Output
+    from feedseg.vocabulary import BACKGROUND
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
     changes = options.settings_changes(short_side, window, stride)
     refiners = options.known_refiners(refiner)
+    output = Output.of(
+        formats,
+        regions=Regions(min_area, fill_holes, connected),
+        only_with=only_with or (),
+        only_without=only_without or (),
+        colours=choose_colours(colours, tuple(dict.fromkeys((BACKGROUND, *words.names)))),
+    )
+    output.check_classes((BACKGROUND, *words.names))
     if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
         raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
-    folder = check_writable(out)
-    jobs, failures = find_images(images, folder)
-    if not jobs:
-        raise FeedsegError("; ".join(failure.reason for failure in failures))
-    loading = {
-        "host": options.known_host(host),
-        "proxy": proxy,
-        "feedback": feedback,
-        "device": device,
-        "dtype": dtype,
-        "class_token": class_token,
-        "residual": residual,
-        "batch_size": batch_size,
-    }
+    part = options.chosen_shard(shard, shards)
+    if part is not None and out is None:
+        raise FeedsegError("--shard needs --out: the folder that all shards write into")
+    folder = None if out is None else check_writable(out)
 
-    from feedseg.apps.cli.loading import load_segmenter
+    from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
 
-    segmenter = load_segmenter(model, loading, changes, speed)
-    raise typer.Exit(segment_files(segmenter, words, refiners, jobs, failures, folder, as_json=as_json))
-
-
-def segment_files(
-    segmenter: Segmenter,
-    vocabulary: Vocabulary,
-    refiners: Sequence[str],
-    jobs: Sequence[Job],
-    failures: Sequence[Failure],
-    out: Path,
-    *,
-    as_json: bool,
-) -> int:
-    """Segment and save, say what came of it, and return the exit code.
-
-    Args:
-        segmenter: see `SegmentFiles`, as are vocabulary, refiners and jobs.
-        failures: arguments that lead to no image.
-        out: the folder of the results.
-        as_json: print a JSON line per image to stdout, and all that is for people to stderr.
-    """
-    from feedseg.apps.cli.console import console, is_live, progress
-    from feedseg.apps.cli.render_segment import SegmentSummary, described
-    from feedseg.engine.local import Local
-    from feedseg.engine.run import SOME_FAILED, run
-    from feedseg.engine.segment import SegmentFiles
-    from feedseg.io.output import Output
-
-    automatic, vocabulary = vocabulary.automatic, segmenter.resolved(vocabulary)
-    summary = SegmentSummary(vocabulary, as_json, automatic=automatic)
-    started = time.monotonic()
-    with progress(visible=not (as_json and is_live(console()))) as bar:
-        words = bar.add_task("words", total=None, visible=False)
-        segmenter.embed(vocabulary, lambda done, total: bar.update(words, completed=done, total=total, visible=True))
-        bar.remove_task(words)
-        images = bar.add_task("images", total=len(jobs))
-        for failure in failures:
-            summary.fail(failure.input, failure.reason)
-
-        def tell(outcome: Outcome[Job, dict[str, Any]]) -> None:
-            summary.add(outcome)
-            bar.advance(images)
-
-        totals = run(Local(SegmentFiles(segmenter, vocabulary, Output.of(), refiners)), jobs, progress=tell)
-    summary.show(described(segmenter), out, time.monotonic() - started)
-    summary.interrupted(totals)
-    return totals.exit_code or (SOME_FAILED if failures else 0)
+    request = SegmentRequest(
+        words=words,
+        output=output,
+        refiners=refiners,
+        model=model,
+        loading={
+            "host": options.known_host(host),
+            "proxy": proxy,
+            "feedback": feedback,
+            "device": device,
+            "dtype": dtype,
+            "class_token": class_token,
+            "residual": residual,
+            "batch_size": batch_size,
+        },
+        changes=changes,
+        speed=speed,
+        out=folder,
+        overwrite=overwrite,
+        workers=workers,
+        shards=shards,
+        shard=part,
+        max_pixels=options.amount("--max-pixels", max_pixels),
+        as_json=as_json,
+    )
+    findings = find(images, allow_urls=allow_urls, max_bytes=options.amount("--max-bytes", max_bytes))
+    raise typer.Exit(segment_files(request, findings))

@@ -71,6 +71,7 @@ def sweep(
     shards: options.Shards = 1,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
+    help_all: options.HelpAll = False,
 ) -> None:
     """Compare settings of the feedback on a benchmark, with intervals.
 

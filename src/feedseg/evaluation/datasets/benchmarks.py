@@ -101,12 +101,11 @@ def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchm
         raise FeedsegError(f"there is no benchmark {name!r} ({own}){suggestion(name, BENCHMARKS)}")
     table = Table(read_toml(path), name)
     benchmark = _benchmark(table, path.stem, path, root)
+    names = [normal_form(words[0]) for words in benchmark.classes]
+    if twice := next((words[0] for words in benchmark.classes if names.count(normal_form(words[0])) > 1), None):
+        raise FeedsegError(f"{name}: the class {twice!r} is there twice, and every value of a mask is one class")
     try:
-        vocabulary = Vocabulary(benchmark.classes, list(benchmark.background))  # its own complaints and warnings
-        if len(vocabulary.classes) < len(benchmark.classes):
-            names = [normal_form(words[0]) for words in benchmark.classes]
-            twice = next(words[0] for words in benchmark.classes if names.count(normal_form(words[0])) > 1)
-            raise FeedsegError(f"the class {twice!r} is there twice, and the masks' values would no longer be right")
+        Vocabulary(benchmark.classes, list(benchmark.background))  # its own complaints, and warnings for the user
     except FeedsegError as error:
         raise FeedsegError(f"{name}: {error}") from error
     return benchmark

@@ -3,7 +3,7 @@
 Each is a TOML file beside this one: values for every benchmark, and a table with those that differ on one, with a name
 of its own where they are not the paper's. A new file there is a new protocol. A user's own file says in `base` which
 published one it changes, "fsa" unless told otherwise, and may give the same keys: short_side, max_long_side, window,
-stride, logit_scale, threshold, smallest_area.
+stride, logit_scale, threshold, smallest_area. In all of them the softmax runs over the words, as in published code.
 """
 
 from __future__ import annotations
@@ -129,6 +129,6 @@ def _protocol(title: str, values: dict[str, Any], origin: str) -> Protocol:
     if not isfinite(settings["logit_scale"]):
         raise FeedsegError(f"{origin}: logit_scale is a finite number")
     try:
-        return Protocol(title, Settings(**settings), values["threshold"], values.get("smallest_area"))
+        return Protocol(title, Settings(**settings, softmax="words"), values["threshold"], values.get("smallest_area"))
     except ValueError as error:
         raise FeedsegError(f"{origin}: {error}") from error

@@ -237,7 +237,7 @@ def _segment_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Calla
         for name in file.outputs:
             if name.startswith(f"labels.{kind}.thd"):
                 threshold = float(name.removeprefix(f"labels.{kind}.thd"))
-                scores = ClassScores(stitched, tuple(class_of), max(class_of) + 1, settings.logit_scale)
+                scores = ClassScores(stitched, tuple(class_of), max(class_of) + 1, settings.logit_scale, "words")
                 values[name] = lambda scores=scores, threshold=threshold: torch.from_numpy(
                     label_image(scores, threshold)[0].copy()  # which torch may write to
                 )[None]

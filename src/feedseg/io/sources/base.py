@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 if TYPE_CHECKING:
     from feedseg.io.images import RgbImage
+
+MAX_BYTES = 50_000_000  # of what comes from elsewhere, unless asked otherwise
+STATE = ".feedseg"  # the folder in which a folder of results says what it holds
 
 
 @dataclass(frozen=True)
@@ -22,21 +27,68 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """Something that lies beside images and is not read; it is counted by its kind."""
+
+    path: Path
+    kind: str  # ".txt", "hidden"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An image that cannot be read here, for a reason that is the same for all of its kind and told once."""
+
+    input: str
+    kind: str  # "heic file"
+    advice: str  # what to do
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument that stands in a list, and is treated like one on the command line."""
+
+    argument: str
+
+
+@dataclass(frozen=True)
 class Found:
     """An image that was asked for, not read yet; it pickles.
 
-    A source whose images are no files of their own derives from it, with a `read` and a `key`.
+    A source whose images are no files of their own derives from it, with an `open` and a `key`.
     """
 
     path: Path
     inside: PurePath  # its path below the folder that was given; of a file that was given the name
     home: str  # the name of that folder; of a file that was given the name of the folder it is in
 
-    def read(self) -> RgbImage:
-        """The image. Raises FeedsegError if it cannot be read."""
-        from feedseg.io.images import read_image
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """The bytes that the image is decoded from. Raises FeedsegError if they cannot be read."""
+        from feedseg.io.decoders import open_regular
 
-        return read_image(self.path)
+        return open_regular(self.path)
+
+    def decode(self, file: BinaryIO, max_pixels: int) -> RgbImage:
+        """The image of the bytes. Raises FeedsegError if it is none, or too large."""
+        from feedseg.io.images import decode_image
+
+        return decode_image(file, self.name, max_pixels)
+
+    def load(self, max_pixels: int) -> tuple[RgbImage, str]:
+        """The image, and the SHA-256 of the very bytes that it was decoded from. Raises FeedsegError."""
+        with self.open() as file:
+            image = self.decode(file, max_pixels)
+            file.seek(0)
+            return image, digest(file)
+
+    def digest(self) -> str:
+        """The SHA-256 of the bytes. Raises FeedsegError if they cannot be read."""
+        with self.open() as file:
+            return digest(file)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and results."""
+        return str(self.path)
 
     @cached_property
     def key(self) -> str:
@@ -59,13 +111,22 @@ class Job:
     stem: str
 
     @property
-    def path(self) -> Path:
-        """The file that the image is in."""
-        return self.image.path
+    def name(self) -> str:
+        """See `Found.name`."""
+        return self.image.name
 
-    def read(self) -> RgbImage:
-        """See `Found.read`."""
-        return self.image.read()
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, and what is allowed."""
+
+    endings: tuple[str, ...] = ()  # of the names of results, in lower case: no images to look for
+    results: Callable[[Path], Container[str]] = lambda folder: ()  # the names of results that lie in a folder
+    allow_urls: bool = False
+    max_bytes: int = MAX_BYTES  # of an image from an address or standard input
+
+
+Finding = Found | Failure | Skipped | Refused | Given
 
 
 class Source(ABC):
@@ -78,13 +139,58 @@ class Source(ABC):
         """Whether an argument, which is never empty, is of this kind. May raise OSError."""
 
     @abstractmethod
-    def find(self, argument: str, endings: tuple[str, ...]) -> Iterator[Found | Failure]:
-        """The images that an argument leads to, or why there are none. May raise OSError.
-
-        `endings`: of the names of results, in lower case, which are no images to look for.
-        """
+    def find(self, argument: str, search: Search) -> Iterator[Finding]:
+        """The images that an argument leads to, or why there are none. May raise OSError."""
 
 
 def resolved(path: Path) -> str:
     """The path with its folder's links resolved: a link to an image is an image of its own."""
     return str(path.absolute().parent.resolve() / path.name)
+
+
+def digest(file: BinaryIO) -> str:
+    """The SHA-256 of what is left of a file, hexadecimal."""
+    state = sha256()
+    while block := file.read(1 << 20):
+        state.update(block)
+    return state.hexdigest()
+
+
+def classified(path: Path, inside: PurePath, home: str, search: Search) -> Finding:
+    """What a file is that was not given by its name: an image, or what it is counted as."""
+    from feedseg.io.decoders import BY_SUFFIX, readable
+
+    lowered = path.name.lower()
+    suffix = PurePath(lowered).suffix
+    if lowered.startswith("."):
+        return Skipped(path, "hidden")
+    if (suffix in BY_SUFFIX and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
+        return Skipped(path, "of earlier results")
+    if suffix not in BY_SUFFIX:
+        return Skipped(path, suffix or "without suffix")
+    if BY_SUFFIX[suffix] not in readable():
+        return refused(path)
+    return _regular(path) or Found(path, inside, home)
+
+
+def _regular(path: Path) -> Failure | None:
+    """Why a path cannot be opened: it is no file of bytes."""
+    from feedseg.errors import FeedsegError
+    from feedseg.io.decoders import check_regular
+
+    try:
+        check_regular(path)
+    except FeedsegError as error:
+        return Failure(str(path), str(error))
+    except OSError as error:
+        broken = path.is_symlink() and not path.exists()
+        return Failure(str(path), f"{path} {'is a broken link' if broken else f'cannot be read: {error.strerror}'}")
+    return None
+
+
+def refused(path: Path) -> Refused:
+    """What to say of a file in a format that cannot be read here."""
+    from feedseg.io.decoders import BY_SUFFIX
+
+    suffix = path.suffix.lower()
+    return Refused(str(path), f"{suffix} file", BY_SUFFIX[suffix].advice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from feedseg.io.sources.base import Failure, Found, Source
+from feedseg.io.sources.base import Failure, Finding, Found, Search, Source, refused
 
 
 class Files(Source):
@@ -17,13 +17,17 @@ class Files(Source):
         """See `Source.takes`."""
         return True
 
-    def find(self, argument: str, endings: tuple[str, ...]) -> Iterator[Found | Failure]:
+    def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """See `Source.find`."""
+        from feedseg.io.decoders import BY_SUFFIX, readable
+
         path = Path(argument)
-        if path.exists():
-            yield Found(path, PurePath(path.name), path.absolute().parent.resolve().name)
+        if not path.exists():
+            yield Failure(argument, f"{argument} {'is a broken link' if path.is_symlink() else 'does not exist'}")
+        elif (known := BY_SUFFIX.get(path.suffix.lower())) and known not in readable():
+            yield refused(path)
         else:
-            yield Failure(argument, f"{argument} does not exist")
+            yield Found(path, PurePath(path.name), path.absolute().parent.resolve().name)
 
 
 SOURCE = Files()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from feedseg.io.writers.base import Writer
 from feedseg.registry import Registry
 
+_FORMER = (".overlay.png",)  # of version 0.2
+
 WRITERS: Registry[Writer] = Registry("feedseg.io.writers", "WRITER", "Writer")
 
 
 def suffixes() -> tuple[str, ...]:
-    """What the registered writers append to a file's stem."""
-    return tuple(WRITERS.load(name).suffix for name in WRITERS.names())
+    """What the registered writers append to a file's stem, or once did."""
+    return (*(WRITERS.load(name).suffix for name in WRITERS.names()), *_FORMER)

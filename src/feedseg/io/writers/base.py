@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, ClassVar
 
-from PIL import Image
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
     from feedseg.segmentation import Segmentation
 
 
 class Writer(ABC):
     """One file format for results.
 
-    A registered one is a file of this package that defines `WRITER`. It is imported by everything that lists formats,
-    so what is slow to import is imported inside `encode`.
+    A writer of one file for each image has `suffix` and `encode`, one of several overrides `files` and `suffixes`. A
+    registered one is a file of this package that defines `WRITER`. It is imported by everything that lists formats, so
+    what is slow to import is imported inside `encode`.
     """
 
     name: ClassVar[str]  # what it is called in `Segmentation.save(formats=[...])` and in `SavedFiles`
-    suffix: ClassVar[str]  # what follows the stem in a file's name: ".labels.png"
+    suffix: ClassVar[str]  # what follows the stem in a file's name: ".labels.png"; of several files how all end
     description: ClassVar[str]  # half a line, for lists of formats
+    # What it takes from a result beside the label map: "image", "confidence", "scores". Saved results have no
+    # confidence and no scores, and an image only where the file is still there.
+    needs: ClassVar[frozenset[str]] = frozenset()
 
-    @abstractmethod
     def encode(self, result: Segmentation) -> bytes:
         """What the file holds; the same bytes for the same result."""
+        raise NotImplementedError(f"{type(self).__name__} has neither encode nor files")
+
+    def files(self, result: Segmentation) -> Mapping[str, bytes]:
+        """What each file holds, by what follows the stem in its name: `suffix`, or ".word" and `suffix`."""
+        return {self.suffix: self.encode(result)}
+
+    def suffixes(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What can follow the stem for results with these classes."""
+        return (self.suffix,)
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file beside a result's JSON can be this writer's; only names that others use too leave a doubt."""
+        return True
 
 
 def png(image: Image.Image) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from feedseg.io.writers.base import Writer
 
 if TYPE_CHECKING:
+    from feedseg.io.results import SavedResult
     from feedseg.segmentation import Segmentation
 
 
@@ -33,7 +34,7 @@ class JsonWriter(Writer):
 WRITER = JsonWriter()
 
 
-def as_dict(result: Segmentation) -> dict[str, Any]:
+def as_dict(result: Segmentation | SavedResult) -> dict[str, Any]:
     """What the file says of a result."""
     width, height = result.size
     fractions = result.area_fractions
@@ -50,6 +51,7 @@ def as_dict(result: Segmentation) -> dict[str, Any]:
                 "words": list(words[index]),
                 "pixels": pixels,
                 "share": fractions[name],
+                "mean_confidence": result.class_confidence[index] if result.class_confidence else None,
                 "colour": "#{:02x}{:02x}{:02x}".format(*colours[index]),
             }
             for index, (name, pixels) in enumerate(result.pixels.items())
@@ -57,15 +59,39 @@ def as_dict(result: Segmentation) -> dict[str, Any]:
         "mean_confidence": result.mean_confidence,
         "threshold": result.threshold,
         "background": result.background,
+        "regions": result.regions.describe(),
         "models": {role: dict(model) for role, model in result.models.items()},
         "settings": dict(result.settings),
         "version": version("feedseg"),
     }
 
 
+def claim(source: str | None) -> bytes:
+    """What stands in the file while a result's other files are written for the first time."""
+    return json.dumps({"picture": source, "unfinished": True}).encode()
+
+
+def is_record(file: Path) -> bool:
+    """Whether a JSON file is that of a result, or a claim; an unreadable one is not."""
+    content = _content(file)
+    return isinstance(content, dict) and "picture" in content
+
+
 def is_of(file: Path, source: str | None) -> bool:
     """Whether a JSON file of an earlier result says that it came from this source; an unreadable one says nothing."""
+    content = _content(file)
+    return source is not None and isinstance(content, dict) and content.get("picture") == source
+
+
+def earlier_names(file: Path) -> tuple[str, ...]:
+    """The classes of the result that a JSON file is of; none if it cannot be told."""
+    content = _content(file)
+    names = content.get("names") if isinstance(content, dict) else None
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _content(file: Path) -> Any:
     try:
-        return source is not None and json.loads(file.read_text(encoding="utf-8"))["picture"] == source
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -10,7 +10,7 @@ from PIL import Image
 from feedseg.io.writers.base import Writer, png
 
 if TYPE_CHECKING:
-    from feedseg.segmentation import Segmentation
+    from feedseg.labelmap import LabelMap
 
 
 class LabelsWriter(Writer):
@@ -23,7 +23,7 @@ class LabelsWriter(Writer):
     suffix = ".labels.png"
     description = "the class of every pixel: an indexed PNG with a palette"
 
-    def encode(self, result: Segmentation) -> bytes:
+    def encode(self, result: LabelMap) -> bytes:
         """See `Writer.encode`."""
         index = Image.fromarray(result.labels)
         if result.labels.dtype == np.uint8:

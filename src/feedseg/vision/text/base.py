@@ -28,7 +28,7 @@ class Unfamiliar:
     similarity: float  # cosine with the nearest, −1 to 1
 
     def __str__(self) -> str:
-        return f"hardly seen anything like {self.word!r}; try {', '.join(self.near)}, or another model"
+        return f"hardly seen anything like {shown(self.word)}; try {', '.join(self.near)}, or another model"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Substitute:
     taken: str
 
     def __str__(self) -> str:
-        return f"no {self.word!r}; {self.taken!r} was taken for it"
+        return f"no {shown(self.word)}; {shown(self.taken)} was taken for it"
 
 
 class TextEncoder(ABC):
@@ -47,7 +47,6 @@ class TextEncoder(ABC):
 
     revision: str  # which weights these are
     max_length: int | None = None  # tokens of a prompt; None where there is no bound
-    lower_case: bool = False  # whether words are lowered before they are looked up
     takes_any_word: bool = True  # whether words need not be known
 
     @abstractmethod
@@ -141,6 +140,6 @@ def looked_up(encoder: TextEncoder, words: Sequence[str], source: str, index: Wo
         for word, alike in zip(named, like_in_meaning(named, index.words), strict=True):
             near = list(dict.fromkeys((*index.near(word, 2), *alike)))[:NEIGHBOURS]
             told.append(f"{shown(word)} (the nearest: {', '.join(near)})" if near else shown(word))
-        told += unknown[SHOWN_UNKNOWN:]
+        told += unknown[SHOWN_UNKNOWN:]  # only counted
         raise FeedsegError(f"{source} knows {len(index.words)} words, and not {some(told, SHOWN_UNKNOWN, ', ')}")
     return [one for one in meant if one is not None]

@@ -38,7 +38,6 @@ class VisionTower(nn.Module, ABC):
     square_windows: ClassVar[bool] = True  # trained on squares: hosts' protocols suit; else whole images do
     default_proxy: ClassVar[str] = "dino-b8"  # for a host that uses one
     default_feedback: ClassVar[str] = "paper"  # whose constants suit the spread of its cosines
-    similarity: ClassVar[Literal["softmax", "sigmoid"]] = "softmax"  # what cosines were trained with
 
     patch_size: int
     native_grid: tuple[int, int]  # rows and columns of the patches that its position embeddings are for
