@@ -13,7 +13,7 @@ from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.check_mistakes import Seen, about_palettes, about_values, how_to_get, missing_files
 from feedseg.evaluation.datasets.findings import Finding, count, refuse
-from feedseg.evaluation.datasets.layout import list_ids, matching_ids, nearby_root, other_files
+from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, matching_ids, nearby_root, other_files
 from feedseg.evaluation.datasets.masks import MaskValues
 from feedseg.evaluation.datasets.pair import NO_MASK, Pair, look
 
@@ -98,7 +98,9 @@ def _examined(
     benchmark, root = report.benchmark, report.root
     report.images = len(ids)
     pairs: list[Pair] = []
-    there = [one for one in chosen if benchmark.image(root, one).is_file() and benchmark.mask(root, one).is_file()]
+    there = [
+        one for one in chosen if image_of(benchmark, root, one).is_file() and mask_of(benchmark, root, one).is_file()
+    ]
     for pair in _looked(benchmark, root, there, thorough):
         pairs.append(pair)
         if advance:
@@ -124,7 +126,7 @@ def _looked(benchmark: Benchmark, root: Path, ids: Sequence[str], decode: bool) 
     """What is seen of every image and mask, in order, several at a time."""
 
     def one_of(one: str) -> Pair:
-        return look(benchmark.image(root, one), benchmark.mask(root, one), benchmark.palette, decode)
+        return look(image_of(benchmark, root, one), mask_of(benchmark, root, one), benchmark.palette, decode)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         yield from threads.map(one_of, ids)
@@ -140,7 +142,7 @@ def _counts(benchmark: Benchmark, root: Path, ids: Sequence[str]) -> list[Findin
     if benchmark.split is None:
         spare = sorted(set(matching_ids(benchmark.masks, root)) - set(ids))
         if spare:
-            text = f"{count(spare, 'mask')} without an image, as {benchmark.mask(root, spare[0])}"
+            text = f"{count(spare, 'mask')} without an image, as {mask_of(benchmark, root, spare[0])}"
             found.append(Finding(text, is_problem=False))
         if others := other_files(benchmark, root):
             kinds = Counter(path.suffix or path.name for path in others)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.findings import Finding, count
+from feedseg.evaluation.datasets.layout import image_of, mask_of
 from feedseg.evaluation.datasets.masks import MaskValues, wrong_values
 from feedseg.evaluation.datasets.pair import Pair
 from feedseg.evaluation.datasets.prepare import raw_masks
@@ -52,10 +53,10 @@ class Seen:
 def missing_files(benchmark: Benchmark, root: Path, ids: Sequence[str]) -> list[Finding]:
     """What is said of images and masks that are not there."""
     found = []
-    if lost := [one for one in ids if not benchmark.image(root, one).is_file()]:
+    if lost := [one for one in ids if not image_of(benchmark, root, one).is_file()]:
         text = f"{count(lost, 'image')} missing, as {benchmark.image(root, lost[0])}"
         found.append(Finding(text, how_to_get(benchmark, root)))
-    if lost := [one for one in ids if not benchmark.mask(root, one).is_file()]:
+    if lost := [one for one in ids if not mask_of(benchmark, root, one).is_file()]:
         text = f"{count(lost, 'mask')} missing, as {benchmark.mask(root, lost[0])}"
         found.append(Finding(text, about_masks(benchmark, root)))
     return found

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import LARGEST_VALUE, Benchmark
 from feedseg.evaluation.datasets.stored import fault_of_mask, stored_numbers
-from feedseg.io.decoders import decoders
+from feedseg.io.decoders import check_regular, decoders
 
 IGNORED = -1  # in a target: the pixel does not count
 
@@ -87,7 +87,9 @@ def check_stored(path: Path, image: Image.Image) -> None:
 def opened(path: Path) -> Iterator[Image.Image]:
     """An open image; whatever Pillow raises inside becomes a FeedsegError that names the file."""
     try:
-        with Image.open(path, formats=decoders(path.suffix)) as image:
+        check_regular(path)
+        # Not by its name: Pillow would map the file, and then mixes up rows and columns of a TIFF that is turned.
+        with path.open("rb") as file, Image.open(file, formats=decoders(path.suffix)) as image:
             yield image
     except FileNotFoundError as error:
         raise FeedsegError(f"{path} is missing") from error

@@ -12,7 +12,7 @@ from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.check_mistakes import missing_files
 from feedseg.evaluation.datasets.findings import refuse
-from feedseg.evaluation.datasets.layout import list_ids, root_of
+from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, root_of
 from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
 from feedseg.evaluation.datasets.scenes import SceneSample
 from feedseg.evaluation.datasets.stored import as_stored
@@ -84,7 +84,7 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
     except FeedsegError as error:
         raise FeedsegError(f"{error}; {advice}") from error
     values = MaskValues.of(benchmark)
-    images, masks = ([path(folder, one) for one in ids] for path in (benchmark.image, benchmark.mask))
+    images, masks = ([path(benchmark, folder, one) for one in ids] for path in (image_of, mask_of))
     refuse(missing_files(benchmark, folder, ids), advice)
     return [
         FileSample(one, image, mask, values, (image.stat().st_size, mask.stat().st_size))

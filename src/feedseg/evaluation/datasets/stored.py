@@ -11,6 +11,7 @@ import re
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import Base as Exif
+from PIL.TiffImagePlugin import TiffImageFile
 
 LOSSLESS = ("PNG", "TIFF", "BMP", "DIB", "GIF", "PPM")  # Pillow's names of formats that give back what was put in
 LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp", "tiff_sgilog", "tiff_sgilog24")  # compressions that may not
@@ -30,13 +31,16 @@ _TURNING = ("exif", "XML:com.adobe.xmp", "xmp", "Raw profile type exif")  # wher
 
 def orientation(image: Image.Image) -> int:
     """What an image that was not loaded yet says of its orientation, 1 to 8; 1 where it says nothing."""
-    return int(image.getexif().get(Exif.Orientation, 1))
+    told = image.getexif().get(Exif.Orientation)
+    return told if isinstance(told, int) and 1 <= told <= 8 else 1
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
     """Height and width as stored, of an image that was not loaded yet."""
     width, height = image.size
-    return (width, height) if image.format == "TIFF" and orientation(image) in _SIDEWAYS else (height, width)
+    # Pillow turns the size as the TIFF's own tag says, and not as its XMP does, though it turns the pixels then, too.
+    turned = isinstance(image, TiffImageFile) and image.tag_v2.get(Exif.Orientation) in _SIDEWAYS
+    return (width, height) if turned else (height, width)
 
 
 def as_stored(image: Image.Image) -> Image.Image:
