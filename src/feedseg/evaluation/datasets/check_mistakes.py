@@ -88,8 +88,9 @@ def about_values(benchmark: Benchmark, seen: Seen) -> list[Finding]:
     if set(seen.values) == {0, 255} and not {0, 255} <= {*MaskValues.of(benchmark).numbers}:
         return [Finding("the masks hold 0 and 255 alone: black and white, where 255 is the object", _two(benchmark))]
     if seen.wrong:
-        more = f" ({len(seen.where)} masks do)" if len(seen.where) > 1 else ""
-        text = f"{seen.where[0]} {wrong_values(seen.wrong, MaskValues.of(benchmark))}{more}"
+        first, *others = seen.where
+        more = f" ({len(seen.where)} masks do)" if others else ""
+        text = f"{first} {wrong_values(seen.wrong, MaskValues.of(benchmark))}{more}"
         return [Finding(text, _cause(benchmark, seen))]
     return [*_lowered_twice(benchmark, seen), *_unlabelled_objects(benchmark, seen)]
 
