@@ -325,7 +325,17 @@ def test_the_documentation_names_every_benchmark_its_root_and_its_count():
         (row,) = [row for row in rows if f"`{name}`" in row]
         assert f"`{layout.root}`" in row
         assert f"| {load_benchmark_count(name)} |" in row
-    for key in ("images", "masks", "classes", "names", "background", "ignore_index", "zero_is_ignored", "split"):
+    for key in (
+        "images",
+        "masks",
+        "classes",
+        "names",
+        "background",
+        "ignore_index",
+        "zero_is_ignored",
+        "values",
+        "split",
+    ):
         assert any(f"`{key}`" in row.split("|")[1] for row in rows)
 
 

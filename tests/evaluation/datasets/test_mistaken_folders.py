@@ -1,5 +1,6 @@
 """Folders in which every file looks right and all together do not; and right ones that look strange."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def own(folder: Path, values: tuple[int, ...], more: str = "", classes: str = '[
     return load_benchmark(folder / "mine.toml")
 
 
-def coloured(path: Path, values: np.ndarray, colours: dict[int, tuple[int, int, int]]) -> None:
+def coloured(path: Path, values: np.ndarray, colours: Mapping[int, tuple[int, ...]]) -> None:
     image = Image.fromarray(values.astype(np.uint8))
     palette = [0] * 768
     for value, colour in colours.items():

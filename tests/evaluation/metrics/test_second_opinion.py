@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from feedseg.evaluation.metrics.confusion import (
 )
 
 IGNORED = 255
+NONE: Any = None  # scikit-learn's own annotations say that these two are texts
+ZERO: Any = 0.0
 Maps = tuple[int, list[tuple[np.ndarray, np.ndarray]]]  # the number of classes, and pictures: truth and labels
 
 
@@ -43,7 +46,10 @@ ADVERSARIAL: dict[str, Maps] = {
     "one class, all right": (1, [(np.zeros((4, 5), int), np.zeros((4, 5), int))]),
     "all wrong": (3, [(np.zeros((4, 5), int), np.full((4, 5), 2))]),
     "named where ignored only": (3, [(np.array([[0, 0, IGNORED]]), np.array([[0, 1, 2]]))]),
-    "empty beside full": (2, [(np.full((2, 2), IGNORED), np.ones((2, 2), int)), (np.eye(3, dtype=int),) * 2]),
+    "empty beside full": (
+        2,
+        [(np.full((2, 2), IGNORED), np.ones((2, 2), int)), (np.eye(3, dtype=int), np.eye(3, dtype=int))],
+    ),
     "one pixel": (5, [(np.array([[4]]), np.array([[4]]))]),
 }
 
@@ -119,10 +125,10 @@ def test_pooled_maps_agree_with_scikit_learn(data: Maps) -> None:
         return
     np.testing.assert_array_equal(confusion, sklearn.metrics.confusion_matrix(true, named, labels=range(classes)))
     present, both = sorted({*true.tolist()}), sorted({*true.tolist(), *named.tolist()})
-    jaccard = sklearn.metrics.jaccard_score(true, named, labels=both, average=None, zero_division=0)
+    jaccard = sklearn.metrics.jaccard_score(true, named, labels=both, average=NONE, zero_division=ZERO)
     np.testing.assert_allclose(intersection_over_union(confusion)[both], jaccard)
     np.testing.assert_allclose(mean_iou(confusion), np.mean(jaccard))
-    recall = sklearn.metrics.recall_score(true, named, labels=present, average=None, zero_division=0)
+    recall = sklearn.metrics.recall_score(true, named, labels=present, average=NONE, zero_division=ZERO)
     np.testing.assert_allclose(class_accuracy(confusion)[present], recall)
     assert pixel_accuracy(confusion) == pytest.approx(sklearn.metrics.accuracy_score(true, named))
 
