@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,6 +22,9 @@ from feedseg.vision.model import Model, open_model
 from feedseg.vision.proxies.base import Features, Proxy
 from feedseg.vision.proxies.load import load_proxy
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, repository_of
+
+if TYPE_CHECKING:
+    from feedseg.vision.towers.base import VisionTower
 
 ACCELERATOR_BATCH = 16  # windows
 
@@ -85,11 +89,24 @@ def load_segmenter(
         encoder.to(where, number)
     loaded.to(where, number)
     windows = WindowEncoder(tower, chosen, encoder, class_token, residual)
-    usual = chosen.settings if tower.square_windows else WHOLE_IMAGE
     return Segmenter(
         model=loaded,
         encoder=windows,
         feedback=chosen_feedback(feedback, windows),
-        settings=settings or (card and card.settings) or usual,
+        settings=settings or own_settings(name, tower) or chosen.settings,
         batch_size=1 if where.type == "cpu" else batch_size or ACCELERATOR_BATCH,
     )
+
+
+def own_settings(model: str | Path | Model, tower: VisionTower) -> Settings | None:
+    """How a model looks at images whatever its host: as its card says, or whole where it was not trained on squares.
+
+    Args:
+        model: what it is called, or the model.
+        tower: its tower.
+
+    Returns:
+        None for one whose host decides.
+    """
+    card = CARDS.get(str(model))
+    return (card and card.settings) or (None if tower.square_windows else WHOLE_IMAGE)

@@ -49,9 +49,11 @@ def test_the_command_says_that_all_is_well(tmp_path, monkeypatch, capsys):
 
 def test_the_command_says_what_is_wrong_and_exits_with_1(tmp_path, capsys):
     root, _ = draw("voc21", tmp_path)
+    (root / "SegmentationClass/2007_000033.png").unlink()
     assert main(["data", "check", "voc21", str(root), "--thorough"]) == 1
     out = capsys.readouterr().out
-    assert "problem  3 images instead of 1449" in out
+    assert "note     3 images instead of 1449" in out
+    assert "problem  1 mask missing, as" in out
     assert "         → download VOCtrainval_11-May-2012.tar" in out
     assert "result   1 problem\n" in out
 
@@ -59,6 +61,7 @@ def test_the_command_says_what_is_wrong_and_exits_with_1(tmp_path, capsys):
 def test_the_same_advice_is_given_once(tmp_path, capsys):
     root, _ = draw("voc21", tmp_path)
     (root / "JPEGImages/2007_000033.jpg").unlink()
+    (root / "SegmentationClass/2008_000002.png").unlink()
     assert main(["data", "check", "voc21", str(root)]) == 1
     out = capsys.readouterr().out
     assert "result   2 problems" in out

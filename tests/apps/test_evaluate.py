@@ -207,7 +207,10 @@ def test_what_cannot_be_started_is_told_in_one_line(
 
 
 def test_fast_is_part_of_what_the_numbers_depend_on(dataset: Path) -> None:
+    """And windows of a user's own protocol come before the model's own sizes, which have none."""
+    Path("windows.toml").write_text("window = 336")
     options = ["--dataset", str(dataset), "--model", "mini", "--device", "cpu", "--short-side", "48", "--limit", "1"]
+    options += ["--protocol", "windows.toml"]
     for speed in ("protocol", "fast"):
         assert main(["evaluate", *options, "--feedback", "none", "--speed", speed, "--out", speed]) == 0
     settings = [

@@ -86,6 +86,7 @@ class Bench:
                 "split": benchmark.split,
                 "zero_is_ignored": benchmark.zero_is_ignored,
                 "ignore_index": benchmark.ignore_index,
+                **({"values": list(benchmark.values)} if benchmark.values else {}),
             },
             "words": words_hash(experiment.vocabulary),
             "threshold": experiment.vocabulary.threshold,

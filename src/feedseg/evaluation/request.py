@@ -12,16 +12,20 @@ from feedseg.arguments import chosen_feedback
 from feedseg.decode.refiners.small_areas import SmallAreas
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
-from feedseg.evaluation.datasets.layout import root_below
+from feedseg.evaluation.datasets.check import examine
+from feedseg.evaluation.datasets.layout import root_below, root_of
 from feedseg.evaluation.datasets.samples import Sample, find_samples
 from feedseg.evaluation.experiment import CONTROL, NONE, PAPER, Bench, Experiment, Variants
 from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
+from feedseg.loading import own_settings
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.feedback import AUTO
 from feedseg.vision.feedback.controls import HostTwice
 from feedseg.vocabulary import Vocabulary
+
+SIZES = ("short_side", "max_long_side", "window", "stride")  # settings that say how an image is cut
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class BenchmarkRun:
     bench: Bench
     samples: Sequence[Sample]
     folder: Path  # of its journals
+    notes: tuple[str, ...] = ()  # what is worth knowing of its data and how they are looked at
 
     @property
     def benchmark(self) -> Benchmark:
@@ -65,12 +70,12 @@ class Planned:
     benchmark: Benchmark
     protocol: Protocol
     vocabulary: Vocabulary
-    settings: Settings
     samples: Sequence[Sample]
+    root: Path | None  # None where the images are drawn
 
 
 def plan(request: Request) -> list[Planned]:
-    """Find the data and choose words and settings; no model is needed yet.
+    """Find the data and choose the words; no model is needed yet.
 
     Raises:
         FeedsegError: something is not there or does not fit.
@@ -84,39 +89,82 @@ def plan(request: Request) -> list[Planned]:
     for benchmark in benchmarks:
         protocol = load_protocol(request.protocol, benchmark.name, request.options["host"])
         vocabulary = choose_words(benchmark, words, request.vocabulary, protocol.threshold, request.threshold)
-        settings = changed(protocol.settings, request.changes)
-        settings = settings.fast() if request.speed == "fast" else settings
-        samples = find_samples(benchmark, root_below(benchmark, request.data), request.limit)
-        planned.append(Planned(benchmark, protocol, vocabulary, settings, samples))
+        changed(protocol.settings, request.changes)  # a slip is told before a model is loaded
+        folder = root_below(benchmark, request.data)
+        samples = find_samples(benchmark, folder, request.limit)
+        root = None if benchmark.is_drawn else root_of(benchmark, folder)
+        planned.append(Planned(benchmark, protocol, vocabulary, samples, root))
     return planned
 
 
-def prepare(request: Request, load: Callable[[], Segmenter] | None = None) -> list[BenchmarkRun]:
-    """Find the data, load the model, and see that the folders hold no numbers made otherwise.
+def examined(request: Request, planned: Planned, advance: Callable[[int, int], None] | None = None) -> tuple[str, ...]:
+    """What is worth knowing of a benchmark's masks, all of which are looked at before one is measured.
+
+    Raises:
+        FeedsegError: what `feedseg data check` calls a problem of more than single files, in the same words.
+    """
+    if planned.root is None:
+        return ()
+    return examine(planned.benchmark, planned.root, request.limit, advance).notes
+
+
+def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> tuple[Settings, str]:
+    """How images are cut, and the protocol's name: as the model's own sizes are, where it has some, as everywhere else.
+
+    What a user's protocol file or command line gives comes before those. Published protocols are for CLIP, and its
+    hosts' windows suit no other tower.
+
+    Raises:
+        FeedsegError: the settings do not go together.
+    """
+    settings, name = protocol.settings, protocol.name
+    model = segmenter.model
+    own = own_settings(request.model, model.tower)
+    if own is not None:
+        sizes = {key: getattr(own, key) for key in SIZES} | dict(protocol.own)
+        sized = changed(settings, {key: value for key, value in sizes.items() if key != "stride" or sizes["window"]})
+        if sized != settings:
+            settings, name = sized, f"{name}, with the sizes of {model.source}"
+    settings = changed(settings, request.changes)
+    return (settings.fast() if request.speed == "fast" else settings), name
+
+
+def prepare(
+    request: Request,
+    load: Callable[[], Segmenter] | None = None,
+    look: Callable[[Request, Planned], tuple[str, ...]] | None = examined,
+) -> list[BenchmarkRun]:
+    """Find the data, look at the masks, load the model.
 
     Args:
         request: what is asked for.
         load: gives the segmenter; None for `Segmenter.load` with the request's options.
+        look: examines a benchmark's masks, see `examined`; None where that was done.
 
     Raises:
-        FeedsegError: something is not there, does not fit, or was measured otherwise before.
+        FeedsegError: something is not there, or does not fit.
     """
     planned = plan(request)
+    notes = [look(request, one) if look else () for one in planned]
     segmenter = load() if load else Segmenter.load(request.model, **request.options)
     variants = chosen_variants(request, segmenter)
     runs = []
-    for one in planned:
+    for one, seen in zip(planned, notes, strict=True):
         area = one.protocol.smallest_area
+        settings, name = settings_for(request, one.protocol, segmenter)
+        sized = () if name == one.protocol.name else (f"{name}, as `feedseg segment` looks at images",)
         experiment = Experiment(
             one.benchmark,
-            one.protocol.name,
+            name,
             one.vocabulary,
-            one.settings,
+            settings,
             variants,
             (*([SmallAreas(area)] if area else []), *request.refiners),
             boundaries=request.sweep is None,
         )
-        runs.append(BenchmarkRun(Bench(segmenter, experiment), one.samples, request.out / one.benchmark.name))
+        runs.append(
+            BenchmarkRun(Bench(segmenter, experiment), one.samples, request.out / one.benchmark.name, (*seen, *sized))
+        )
     return runs
 
 

@@ -116,7 +116,7 @@ def executor_for(
 def build_worker(request: Request, threads: int, shard: Shard) -> Measure:
     """The task of one of several processes, made inside it."""
     torch.set_num_threads(threads)
-    return measure_task(prepare(on_device(request, shard.number)))
+    return measure_task(prepare(on_device(request, shard.number), look=None))
 
 
 def on_device(request: Request, number: int) -> Request:

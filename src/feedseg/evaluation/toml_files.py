@@ -67,6 +67,15 @@ class Table:
             raise FeedsegError(f'{self.origin}: {key} must be a list of texts, as in ["cat", "dog"], and not empty')
         return tuple(value)
 
+    def integers(self, key: str) -> tuple[int, ...] | None:
+        """A list of whole numbers from 0, or None where the key is missing."""
+        value = self._get(key, list, "a list of whole numbers, as in [0, 255]")
+        if value is None:
+            return None
+        if not value or not all(type(item) is int and item >= 0 for item in value):
+            raise FeedsegError(f"{self.origin}: {key} must be a list of whole numbers, as in [0, 255], and not empty")
+        return tuple(value)
+
     def integer(self, key: str, least: int = 0) -> int | None:
         """A whole number, or None where the key is missing."""
         value = self._get(key, int, "a whole number")

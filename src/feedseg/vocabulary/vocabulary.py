@@ -43,6 +43,7 @@ class Vocabulary:
     threshold: float
     templates: tuple[str, ...] | None
     automatic: bool = field(default=False, init=False)  # whether the background is the stock list, for every model
+    repeats: bool = field(default=False, init=False, compare=False)  # whether a word may be in several classes
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Vocabulary:
             threshold=number_of(threshold),
             templates=None if templates is None else templates_of(templates),
             automatic=automatic,
+            repeats=False,
         )
         if notes:  # told first, since it may leave a single class
             warn_user(f"{some(notes)}: written more than once, counted once")
@@ -82,7 +84,7 @@ class Vocabulary:
     def _changed(self, **changes: Any) -> Vocabulary:
         """The same with other fields; what was told of it is not told again."""
         new = object.__new__(Vocabulary)
-        names = ("classes", "background", "threshold", "templates", "automatic")
+        names = ("classes", "background", "threshold", "templates", "automatic", "repeats")
         new._set(**{name: getattr(self, name) for name in names} | changes)
         new._check()
         return new
@@ -100,7 +102,8 @@ class Vocabulary:
                 f"with {shown(words)} as {what} every pixel would get it: add classes, separated by commas, or "
                 f'background words{left} (Vocabulary(…, background="auto") takes a stock list)'
             )
-        self._check_duplicates()
+        if not self.repeats:
+            self._check_duplicates()
         for template in self.templates or ():
             if template.count("{}") != 1 or not template.isprintable():
                 raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
@@ -147,8 +150,12 @@ class Vocabulary:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes' names in the order of the labels."""
-        names = tuple(words[0] for words in self.classes)
+        """The classes' names in the order of the labels, all different: a second "door" is "door (2)"."""
+        firsts = [words[0] for words in self.classes]
+        before = (firsts[:index].count(name) for index, name in enumerate(firsts))
+        names = tuple(
+            f"{name} ({earlier + 1})" if earlier else name for name, earlier in zip(firsts, before, strict=True)
+        )
         return (BACKGROUND, *names) if self.has_background else names
 
     @cached_property
@@ -184,6 +191,27 @@ class Vocabulary:
                 raise FeedsegError(f"{why}, so every pixel would get {self.classes[0][0]!r}; name background words")
             warn_user(f"{why}, so every pixel gets one of the words")
         return self._changed(background=background, automatic=False)
+
+    @classmethod
+    def published(
+        cls, classes: Iterable[str | Iterable[str]], background: Iterable[str] = (), threshold: float = 0.0
+    ) -> Vocabulary:
+        """The words of a benchmark as its evaluations have them, of which nothing is told.
+
+        A word may be in several classes, or in the background too: it is asked for in each, and where they are equally
+        probable the first gets the pixel (as in published code, whose maximum is the first of equal ones).
+        """
+        new = object.__new__(cls)
+        new._set(
+            classes=tuple(words_of(entry) for entry in classes),
+            background=tuple(background),
+            threshold=number_of(threshold),
+            templates=None,
+            automatic=False,
+            repeats=True,
+        )
+        new._check()
+        return new
 
     @classmethod
     def of(cls, words: Vocabulary | str | Iterable[str | Iterable[str]]) -> Vocabulary:

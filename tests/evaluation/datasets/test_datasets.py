@@ -205,10 +205,10 @@ def test_what_is_missing_is_named_with_what_to_do(tmp_path):
     root, _ = draw("voc21", tmp_path)
     benchmark = load_benchmark("voc21")
     (root / "SegmentationClass/2008_000002.png").unlink()
-    with pytest.raises(FeedsegError, match=r"1 of 3 masks are missing.*2008_000002\.png; `feedseg data check voc21"):
+    with pytest.raises(FeedsegError, match=r"1 mask missing, as .*2008_000002\.png → download .*; `feedseg data"):
         find_samples(benchmark, root)
     (root / "JPEGImages/2011_003271.jpg").unlink()
-    with pytest.raises(FeedsegError, match=r"1 of 3 images are missing.*2011_003271\.jpg; `feedseg data check"):
+    with pytest.raises(FeedsegError, match=r"1 image missing, as .*2011_003271\.jpg → download .*; `feedseg"):
         find_samples(benchmark, root)
     assert len(find_samples(benchmark, root, limit=1)) == 1
     split = root / "ImageSets/Segmentation/val.txt"
@@ -325,7 +325,17 @@ def test_the_documentation_names_every_benchmark_its_root_and_its_count():
         (row,) = [row for row in rows if f"`{name}`" in row]
         assert f"`{layout.root}`" in row
         assert f"| {load_benchmark_count(name)} |" in row
-    for key in ("images", "masks", "classes", "names", "background", "ignore_index", "zero_is_ignored", "split"):
+    for key in (
+        "images",
+        "masks",
+        "classes",
+        "names",
+        "background",
+        "ignore_index",
+        "zero_is_ignored",
+        "values",
+        "split",
+    ):
         assert any(f"`{key}`" in row.split("|")[1] for row in rows)
 
 

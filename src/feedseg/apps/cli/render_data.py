@@ -13,7 +13,8 @@ from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets.check import Report, check
 from feedseg.evaluation.datasets.layout import root_below, root_of
-from feedseg.evaluation.datasets.prepare import BENCHMARK_OF, Job, plan, run
+from feedseg.evaluation.datasets.prepare import BENCHMARK_OF, Job, MappedMask, plan, run
+from feedseg.evaluation.datasets.prepare_survey import survey
 
 ALL_WELL, PROBLEMS = 0, 1  # exit codes of a check
 MOST_FAILURES = 10  # that are told one by one
@@ -67,6 +68,11 @@ def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int
     started = time.monotonic()
     jobs = plan(name, source, out)
     there = told = 0
+    with progress(visible=True) as bar:
+        task = bar.add_task("looking", total=None)
+        sources = [job.source for job in jobs if isinstance(job, MappedMask)]
+        if doubt := survey(name, sources, lambda done, total: bar.update(task, completed=done, total=total)):
+            complain(doubt)
     with progress(visible=True) as bar:
         task = bar.add_task("masks", total=len(jobs))
 

@@ -20,7 +20,7 @@ from feedseg.evaluation.report.benchmark import BenchmarkReport
 from feedseg.evaluation.report.summary import average_of
 from feedseg.evaluation.report.tables import percent, points, signed
 from feedseg.evaluation.report.write import Written, write_report
-from feedseg.evaluation.request import BenchmarkRun, Request, prepare
+from feedseg.evaluation.request import BenchmarkRun, Planned, Request, examined, prepare
 from feedseg.evaluation.run import SampleOutcome, collect, executor_for, items_of, measure, recording_of
 from feedseg.evaluation.suite import Average, available
 
@@ -69,7 +69,7 @@ def prepared(request: Request) -> list[BenchmarkRun]:
     Raises:
         FeedsegError: something is not there, does not fit, or was measured otherwise before.
     """
-    runs = prepare(request, lambda: load_segmenter(request.model, request.options))
+    runs = prepare(request, lambda: load_segmenter(request.model, request.options), look_at_masks)
     for one in runs:
         recording = recording_of(one)
         recording.journals.check(recording.fingerprint)
@@ -81,6 +81,13 @@ def prepared(request: Request) -> list[BenchmarkRun]:
                 lambda done, total: bar.update(words, completed=done, total=total, visible=True),
             )
     return runs
+
+
+def look_at_masks(request: Request, planned: Planned) -> tuple[str, ...]:
+    """See `examined`, with a bar."""
+    with progress(visible=True) as bar:
+        task = bar.add_task(f"masks of {planned.benchmark.name}", total=None)
+        return examined(request, planned, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def measured(request: Request, runs: Sequence[BenchmarkRun], shards: int, shard: Shard | None) -> int:
@@ -155,6 +162,7 @@ def _summarise(
     rows = [(one.benchmark.name, state_of(result)) for one, result in zip(runs, results, strict=True)]
     rows += [(f"{one.name}, {name}", judgement.text) for one in reports for name, judgement in one.judgements.items()]
     rows += [] if mean is None else [("average", mean.text)]
+    rows += [("note", f"{one.benchmark.name}: {note}") for one in runs for note in one.notes]
     rows += caution(results)
     rows += [] if report is None else [("report", str(report.html)), ("", str(report.html.parent))]
     show(screen, facts(rows))

@@ -18,7 +18,7 @@ def sweep(request: Request, shards: int) -> int:
     if stopped := measured(request, runs, shards, None):
         return stopped
     result = collect(one)
-    rows = [(one.benchmark.name, state_of(result))]
+    rows = [(one.benchmark.name, state_of(result)), *(("note", note) for note in one.notes)]
     screen = console()
     paths = None
     if result.names:

@@ -6,7 +6,6 @@ The published ones are TOML files in `published/`; a data set of one's own is a 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -48,6 +47,9 @@ class Benchmark:
     download: str = ""  # what to download, and where
     preparation: str | None = None  # what `feedseg data prepare` calls the making of its masks
     file: Path | None = None  # a user's own TOML file; its folder is the root unless another is given
+    values: tuple[int, ...] | None = None  # of every label in the masks, where they are not one after the other
+    names: str | None = None  # the file below the root that the classes' names are from
+    palette: str | None = None  # "voc": indexed masks have the colours of that data set, a fixed one for every value
 
     @property
     def is_drawn(self) -> bool:
@@ -75,10 +77,7 @@ class Benchmark:
         """
         if threshold and not self.background:
             raise FeedsegError(f"{self.name} has no background, so a threshold of {threshold:g} has no meaning there")
-        with warnings.catch_warnings():
-            # A word may be in the background and in a class, as in coco-object; whose file it is was told on loading.
-            warnings.simplefilter("ignore", UserWarning)
-            return Vocabulary(self.classes, list(self.background), threshold)
+        return Vocabulary.published(self.classes, self.background, threshold)
 
 
 def load_benchmark(name_or_file: str | Path, root: Path | None = None) -> Benchmark:
@@ -142,6 +141,9 @@ def _benchmark(table: Table, name: str, file: Path | None, root: Path | None) ->
         download=table.text("download") or "",
         preparation=None if file else table.text("preparation"),
         file=file,
+        values=table.integers("values"),
+        names=names,
+        palette=None if file else table.text("palette"),
     )
     table.finish()
     _check(benchmark, origin)
@@ -162,13 +164,25 @@ def _check(benchmark: Benchmark, origin: str) -> None:
         raise FeedsegError(f"{origin}: value 0 is either the background or ignored (zero_is_ignored), not both")
     if not benchmark.is_drawn and benchmark.images == benchmark.masks:
         raise FeedsegError(f"{origin}: images and masks are the same files")
+    if benchmark.values is not None:
+        _check_values(benchmark, benchmark.values, origin)
     first = int(benchmark.zero_is_ignored)
     last = first + benchmark.labels - 1
     ignored = benchmark.ignore_index
     if last > LARGEST_VALUE or (ignored is not None and ignored > LARGEST_VALUE):
         raise FeedsegError(f"{origin}: masks hold the values 0 to {LARGEST_VALUE} at most")
-    if ignored is not None and first <= ignored <= last:
+    if benchmark.values is None and ignored is not None and first <= ignored <= last:
         raise FeedsegError(f"{origin}: ignore_index {ignored} is the value of a class; classes have {first} to {last}")
+
+
+def _check_values(benchmark: Benchmark, values: tuple[int, ...], origin: str) -> None:
+    if len(values) != benchmark.labels:
+        beside = ", the background among them" if benchmark.background else ""
+        raise FeedsegError(f"{origin}: values has {len(values)} numbers for {benchmark.labels} classes{beside}")
+    if len({*values}) < len(values) or max(values) > LARGEST_VALUE:
+        raise FeedsegError(f"{origin}: values are different numbers of 0 to {LARGEST_VALUE}, one for every class")
+    if benchmark.zero_is_ignored or benchmark.ignore_index in values:
+        raise FeedsegError(f"{origin}: values are those of classes: give what does not count as ignore_index alone")
 
 
 def _pattern(table: Table, key: str) -> str:
@@ -190,30 +204,47 @@ def _words(entry: str, origin: str) -> Words:
 
 
 _NUMBERED = re.compile(r"(\d+)\s*[:\t]\s*(.+)")
+_PERHAPS_NUMBERED = re.compile(r"(\d+)(?:\s*[.),;-]\s*|\s+)(.+)")  # also "7 up", unless every line is like that
 
 
 def read_names(path: Path) -> tuple[str, ...]:
     """Classes from a text file, one a line, in the order of the labels.
 
-    Lines may be numbered, "1: accordion", from 0 or 1 and without gaps, up to 0 for what is no class. Commas, like
-    semicolons, separate words of one class. Returned with semicolons.
+    Lines may be numbered, "1: accordion" or "1 accordion", from 0 or 1 and without gaps, up to 0 for what is no class.
+    Commas, like semicolons, separate words of one class. Lines that begin with "#" are comments. Returned with
+    semicolons.
 
     Raises:
         FeedsegError: the file cannot be read, is empty, or its numbers are not in order.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FeedsegError(f"{path} is not a text file in UTF-8") from error
-    except OSError as error:
-        raise FeedsegError(f"the classes' names, {path}, cannot be read: {error.strerror or error}") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = read_lines(path, "the classes' names")
     if not lines:
         raise FeedsegError(f"{path} has no names")
     matches = [_NUMBERED.fullmatch(line) for line in lines]
+    if not any(matches):
+        perhaps = [_PERHAPS_NUMBERED.fullmatch(line) for line in lines]
+        matches = perhaps if len(lines) > 1 and all(perhaps) else matches
     if any(matches):
         lines = [name for _, name in _in_order(path, matches, lines)]
     return tuple("; ".join(part.strip() for part in re.split("[;,]", line)) for line in lines)
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a text file in UTF-8, whatever ends them, without blank ones and comments, which begin with "#".
+
+    Raises:
+        FeedsegError: it is missing, cannot be read or is in another encoding; `what` is what it is called then.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FeedsegError(f"{what}, {path}, is missing") from None
+    except UnicodeDecodeError as error:
+        raise FeedsegError(f"{what}, {path}, is not a text file in UTF-8") from error
+    except OSError as error:
+        raise FeedsegError(f"{what}, {path}, cannot be read: {error.strerror or error}") from error
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _in_order(path: Path, matches: Iterable[re.Match[str] | None], lines: list[str]) -> list[tuple[int, str]]:

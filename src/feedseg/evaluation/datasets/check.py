@@ -1,21 +1,23 @@
-"""Examining a data set on the disk before any model is loaded."""
+"""Examining a data set on the disk: for `feedseg data check`, and before everything that is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from PIL.ExifTags import Base as Exif
-
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark
-from feedseg.evaluation.datasets.check_mistakes import Finding, about_masks, about_values, how_to_get
-from feedseg.evaluation.datasets.layout import list_ids, matching_ids, nearby_root
-from feedseg.evaluation.datasets.masks import MaskValues, check_mode, different_sizes, opened, read_mask
+from feedseg.evaluation.datasets.check_mistakes import Seen, about_palettes, about_values, how_to_get, missing_files
+from feedseg.evaluation.datasets.findings import Finding, count, refuse
+from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, matching_ids, nearby_root, other_files
+from feedseg.evaluation.datasets.masks import MaskValues
+from feedseg.evaluation.datasets.pair import NO_MASK, Pair, look
 
-SAMPLE = 100  # masks whose values are read unless all are to be
+SAMPLE = 100  # of all masks, at equal distances, that are read beside those of a small measurement
 MANY_EMPTY = 0.5  # a larger part of masks without any class is a problem
 Advance = Callable[[int, int], None]  # how many files are done, of how many
 
@@ -36,6 +38,11 @@ class Report:
         """Whether there are no problems; notes are none."""
         return not any(finding.is_problem for finding in self.findings)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and no problem."""
+        return tuple(finding.text for finding in self.findings if not finding.is_problem)
+
 
 def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Advance | None = None) -> Report:
     """Examine the files of a benchmark: which are there, whether they fit, what values the masks hold.
@@ -43,7 +50,7 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
     Args:
         benchmark: which one; none that is drawn.
         root: the folder that its paths stand below.
-        thorough: decode every image and mask; otherwise only their headers, and the values of some masks.
+        thorough: decode every image as well, and say which classes are in no mask.
         advance: called after every file.
 
     Raises:
@@ -60,53 +67,125 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
     except FeedsegError as error:
         report.findings.append(Finding(str(error), how_to_get(benchmark, root)))
         return report
-    report.images = len(ids)
-    report.findings += _counts(benchmark, root, ids)
-    there = _existing(report, ids)
-    examination = _Examination(report, thorough)
-    chosen = there if thorough else _spread(there, SAMPLE)
-    total = len(there) + len(chosen)
-    readable: set[str] = set()
-    for done, one in enumerate(there, start=1):
-        if examination.headers(one):
-            readable.add(one)
-        if advance:
-            advance(done, total)
-    for done, one in enumerate(chosen, start=len(there) + 1):
-        if one in readable:
-            examination.content(one)
-        if advance:
-            advance(done, total)
-    examination.conclude()
+    report.findings += [*_counts(benchmark, root, ids), *missing_files(benchmark, root, ids)]
+    return _examined(report, ids, ids, thorough, advance)
+
+
+def examine(benchmark: Benchmark, root: Path, limit: int | None = None, advance: Advance | None = None) -> Report:
+    """What a measurement has to know of its masks: those that are measured, and some of all others, are read.
+
+    Args:
+        benchmark: which one; none that is drawn.
+        root: the folder that its paths stand below, whose files are all there.
+        limit: how many images are measured; None for all.
+        advance: called after every file.
+
+    Raises:
+        FeedsegError: what `check` calls a problem of more than single files, in the same words.
+    """
+    ids = list_ids(benchmark, root)
+    report = Report(benchmark, root, findings=_counts(benchmark, root, ids))
+    chosen = ids if limit is None else list(dict.fromkeys((*ids[:limit], *_spread(ids, SAMPLE))))
+    _examined(report, ids, chosen, False, advance)
+    refuse(report.findings, f"`feedseg data check {benchmark.file or benchmark.name} {root}` says all")
     return report
 
 
+def _examined(
+    report: Report, ids: Sequence[str], chosen: Sequence[str], thorough: bool, advance: Advance | None
+) -> Report:
+    """The report with what the masks say."""
+    benchmark, root = report.benchmark, report.root
+    report.images = len(ids)
+    pairs: list[Pair] = []
+    there = [
+        one for one in chosen if image_of(benchmark, root, one).is_file() and mask_of(benchmark, root, one).is_file()
+    ]
+    for pair in _looked(benchmark, root, there, thorough):
+        pairs.append(pair)
+        if advance:
+            advance(len(pairs), len(there))
+    readable = [pair for pair in pairs if pair.values]
+    seen = Counter(value for pair in readable for value in pair.values)
+    report.masks_read, report.values = len(readable), tuple(sorted(seen))
+    report.findings += [
+        *_faults(pairs),
+        *about_values(benchmark, Seen.of(benchmark, readable)),
+        *about_palettes(benchmark, readable),
+        *_empty(benchmark, readable),
+    ]
+    if turned := [pair for pair in pairs if pair.is_turned]:
+        text = f"{count(turned, 'image')} with an EXIF orientation, read as stored, as that of {turned[0].mask}"
+        report.findings.append(Finding(text, is_problem=False))
+    if thorough and readable and report.passed:
+        report.findings += _never(benchmark, report.values)
+    return report
+
+
+def _looked(benchmark: Benchmark, root: Path, ids: Sequence[str], decode: bool) -> Iterator[Pair]:
+    """What is seen of every image and mask, in order, several at a time."""
+
+    def one_of(one: str) -> Pair:
+        return look(image_of(benchmark, root, one), mask_of(benchmark, root, one), benchmark.palette, decode)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        yield from threads.map(one_of, ids)
+
+
 def _counts(benchmark: Benchmark, root: Path, ids: Sequence[str]) -> list[Finding]:
+    """What is said of other numbers of files than are wanted, and of files that are not used."""
     found = []
     if benchmark.count is not None and len(ids) != benchmark.count:
         text = f"{len(ids)} images instead of {benchmark.count}: results cannot be compared with published ones"
-        found.append(Finding(text, how_to_get(benchmark, root) if len(ids) < benchmark.count else ""))
+        advice = how_to_get(benchmark, root) if len(ids) < benchmark.count else ""
+        found.append(Finding(text, advice, is_problem=False))
     if benchmark.split is None:
         spare = sorted(set(matching_ids(benchmark.masks, root)) - set(ids))
         if spare:
-            text = f"{_count(spare, 'mask')} without an image, as {benchmark.mask(root, spare[0])}"
+            text = f"{count(spare, 'mask')} without an image, as {mask_of(benchmark, root, spare[0])}"
             found.append(Finding(text, is_problem=False))
+        if others := other_files(benchmark, root):
+            kinds = Counter(path.suffix or path.name for path in others)
+            shown = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+            text = f"{count(others, 'file')} beside the images left out ({shown}), as {others[0]}"
+            found.append(Finding(text, f"images are what {benchmark.images} fits, in this case", is_problem=False))
     return found
 
 
-def _existing(report: Report, ids: Sequence[str]) -> list[str]:
-    """The ids whose image and mask are there; what is not is reported."""
-    benchmark, root = report.benchmark, report.root
-    no_image = [one for one in ids if not benchmark.image(root, one).is_file()]
-    no_mask = [one for one in ids if not benchmark.mask(root, one).is_file()]
-    if no_image:
-        text = f"{_count(no_image, 'image')} missing, as {benchmark.image(root, no_image[0])}"
-        report.findings.append(Finding(text, how_to_get(benchmark, root)))
-    if no_mask:
-        text = f"{_count(no_mask, 'mask')} missing, as {benchmark.mask(root, no_mask[0])}"
-        report.findings.append(Finding(text, about_masks(benchmark, root)))
-    lost = {*no_image, *no_mask}
-    return [one for one in ids if one not in lost]
+def _faults(pairs: Sequence[Pair]) -> list[Finding]:
+    """The faults of files, those that have one in common together."""
+    groups: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.fault:
+            groups.setdefault(pair.group, []).append(pair.fault)
+    return [
+        Finding(
+            texts[0] + (f" (and {len(texts) - 1} more like it)" if len(texts) > 1 else ""),
+            of_single_files=group != NO_MASK,
+        )
+        for group, texts in groups.items()
+    ]
+
+
+def _empty(benchmark: Benchmark, pairs: Sequence[Pair]) -> list[Finding]:
+    """What is said of masks in which no pixel has a class, or all are background."""
+    meaning = MaskValues.of(benchmark)
+    objects = {*meaning.numbers[bool(benchmark.background) :]}
+    known = {*meaning.numbers, *meaning.ignored}
+    empty = [pair for pair in pairs if objects.isdisjoint(pair.values) and known.issuperset(pair.values)]
+    if not empty:
+        return []
+    text = f"{count(empty, 'mask')} of {len(pairs)} without any class, as {empty[0].mask}"
+    return [Finding(text, is_problem=len(empty) > MANY_EMPTY * len(pairs))]
+
+
+def _never(benchmark: Benchmark, values: Sequence[int]) -> list[Finding]:
+    """What is said of classes that no mask has."""
+    names = [words[0] for words in (*([benchmark.background] if benchmark.background else []), *benchmark.classes)]
+    numbers = MaskValues.of(benchmark).numbers
+    never = [name for name, number in zip(names, numbers, strict=True) if number not in values]
+    shown = ", ".join(never[:8]) + (", …" if len(never) > 8 else "")
+    return [Finding(f"{len(never)} classes in no mask: {shown}", is_problem=False)] if never else []
 
 
 def _spread(ids: Sequence[str], most: int) -> list[str]:
@@ -114,97 +193,3 @@ def _spread(ids: Sequence[str], most: int) -> list[str]:
     if len(ids) <= most:
         return list(ids)
     return [ids[index * len(ids) // most] for index in range(most)]
-
-
-def _count(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
-
-
-class _Examination:
-    """The images one by one, and what they come to."""
-
-    def __init__(self, report: Report, thorough: bool) -> None:
-        self.report = report
-        self.thorough = thorough
-        self.meaning = MaskValues.of(report.benchmark)
-        self.faults: dict[str, list[str]] = {}  # by what they have in common: what is wrong with every file
-        self.turned: list[str] = []
-        self.empty: list[str] = []
-        self.seen = np.zeros(0, np.int64)  # in how many masks every value occurs
-        self.wrong: list[Path] = []
-        self.wrong_values: set[int] = set()
-
-    def headers(self, one: str) -> bool:
-        """Compare format and size of image and mask; whether the mask's values can be read."""
-        image_path, mask_path = self._paths(one)
-        try:
-            with opened(image_path) as image:
-                size = image.size
-                if image.getexif().get(Exif.Orientation, 1) != 1:
-                    self.turned.append(one)
-            with opened(mask_path) as mask:
-                other, mode = mask.size, mask.mode
-        except FeedsegError as error:
-            self._fault("unreadable", str(error))
-            return False
-        try:
-            check_mode(mask_path, mode)
-        except FeedsegError as error:
-            self._fault("colours", str(error))
-            return False
-        if size != other:
-            self._fault("sizes", different_sizes(image_path, mask_path, size[::-1], other[::-1]))
-        return True
-
-    def content(self, one: str) -> None:
-        """Count the mask's values; if thorough decode the image as well."""
-        image_path, mask_path = self._paths(one)
-        try:
-            if self.thorough:
-                with opened(image_path) as image:
-                    image.load()
-            values = read_mask(mask_path)
-        except FeedsegError as error:
-            self._fault("unreadable", str(error))
-            return
-        self.report.masks_read += 1
-        counts = np.bincount(values.ravel())
-        occurs = np.flatnonzero(counts)
-        self.seen = np.pad(self.seen, (0, max(0, len(counts) - len(self.seen))))
-        self.seen[occurs] += 1
-        if unknown := self.meaning.unknown(values):
-            self.wrong.append(mask_path)
-            self.wrong_values.update(unknown)
-            return
-        background = bool(self.report.benchmark.background)
-        if not ((occurs >= self.meaning.first + background) & (occurs <= self.meaning.last)).any():
-            self.empty.append(str(mask_path))
-
-    def conclude(self) -> None:
-        """Put the findings into the report."""
-        report, benchmark = self.report, self.report.benchmark
-        report.values = tuple(np.flatnonzero(self.seen).tolist())
-        for texts in self.faults.values():
-            more = f" (and {len(texts) - 1} more like it)" if len(texts) > 1 else ""
-            report.findings.append(Finding(texts[0] + more))
-        report.findings += about_values(benchmark, report.values, sorted(self.wrong_values), self.wrong)
-        if self.empty:
-            text = f"{_count(self.empty, 'mask')} of {report.masks_read} without any class, as {self.empty[0]}"
-            report.findings.append(Finding(text, is_problem=len(self.empty) > MANY_EMPTY * report.masks_read))
-        if self.turned:
-            text = f"{_count(self.turned, 'image')} with an EXIF orientation, read as stored, as {self.turned[0]}"
-            report.findings.append(Finding(text, is_problem=False))
-        if self.thorough and report.masks_read and not self.wrong:
-            names = [
-                words[0] for words in (*([benchmark.background] if benchmark.background else []), *benchmark.classes)
-            ]
-            never = [name for label, name in enumerate(names) if label + self.meaning.first not in report.values]
-            if never:
-                shown = ", ".join(never[:8]) + (", …" if len(never) > 8 else "")
-                report.findings.append(Finding(f"{len(never)} classes in no mask: {shown}", is_problem=False))
-
-    def _paths(self, one: str) -> tuple[Path, Path]:
-        return self.report.benchmark.image(self.report.root, one), self.report.benchmark.mask(self.report.root, one)
-
-    def _fault(self, group: str, text: str) -> None:
-        self.faults.setdefault(group, []).append(text)

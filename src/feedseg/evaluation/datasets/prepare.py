@@ -21,7 +21,7 @@ from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor, Task
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
-from feedseg.evaluation.datasets.layout import matching_ids
+from feedseg.evaluation.datasets.layout import existing, matching_ids
 from feedseg.evaluation.datasets.masks import read_mask
 from feedseg.evaluation.datasets.prepare_context import ANNOTATIONS, Regions, read_regions
 from feedseg.evaluation.toml_files import RAW_VALUES, read_toml, suggestion
@@ -144,7 +144,9 @@ def raw_masks(name: str, source: Path) -> dict[str, Path]:
     slashes = 1 if name == "cityscapes" else 0  # Cityscapes has a folder for every city
     for folder in (source / inside for inside in RAW_FOLDERS.get(name, ())):
         ids = [one for one in matching_ids(RAW_NAMES[name], folder) if one.count("/") == slashes]
-        found = {one: folder / RAW_NAMES[name].replace("{id}", one) for one in ids if not one.endswith("TrainIds")}
+        found = {
+            one: existing(folder / RAW_NAMES[name].replace("{id}", one)) for one in ids if not one.endswith("TrainIds")
+        }
         if found:
             return found
     return {}

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL.ExifTags import Base as Exif
 
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark
-from feedseg.evaluation.datasets.layout import list_ids, root_of
+from feedseg.evaluation.datasets.check_mistakes import missing_files
+from feedseg.evaluation.datasets.findings import refuse
+from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, root_of
 from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
 from feedseg.evaluation.datasets.scenes import SceneSample
+from feedseg.evaluation.datasets.stored import as_stored
 from feedseg.io.images import RgbImage, read_image
 
 __all__ = ["IGNORED", "FileSample", "Sample", "find_samples", "read_stored"]
@@ -82,10 +84,8 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
     except FeedsegError as error:
         raise FeedsegError(f"{error}; {advice}") from error
     values = MaskValues.of(benchmark)
-    images, masks = ([path(folder, one) for one in ids] for path in (benchmark.image, benchmark.mask))
-    for what, paths in (("images", images), ("masks", masks)):
-        if lost := [path for path in paths if not path.is_file()]:
-            raise FeedsegError(f"{len(lost)} of {len(ids)} {what} are missing, the first is {lost[0]}; {advice}")
+    images, masks = ([path(benchmark, folder, one) for one in ids] for path in (image_of, mask_of))
+    refuse(missing_files(benchmark, folder, ids), advice)
     return [
         FileSample(one, image, mask, values, (image.stat().st_size, mask.stat().st_size))
         for one, image, mask in zip(ids, images, masks, strict=True)
@@ -102,8 +102,7 @@ def read_stored(path: Path) -> RgbImage:
         FeedsegError: it is missing, unreadable or no image.
     """
     with opened(path) as image:
-        image.getexif().pop(Exif.Orientation, None)
         try:
-            return replace(read_image(image), source=str(path))
+            return replace(read_image(as_stored(image)), source=str(path))
         except FeedsegError as error:
             raise FeedsegError(f"{path}: {error}") from error

@@ -8,7 +8,8 @@ stride, logit_scale, threshold, smallest_area. In all of them the softmax runs o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from feedseg.vision.hosts.base import Host
 
 PROTOCOLS = tuple(sorted(path.stem for path in PROTOCOL_FILES.glob("*.toml")))
+_SETTINGS = {one.name for one in fields(Settings)}
 HOST = "host"  # stands for the protocol of the host's own paper
 
 
@@ -34,6 +36,7 @@ class Protocol:
     settings: Settings
     threshold: float  # pixels whose best class is less probable become background
     smallest_area: float | None  # classes with a smaller part of all pixels that are not background vanish
+    own: Mapping[str, Any] = field(default_factory=dict)  # of its settings those that a user's own file gives
 
 
 def load_protocol(name_or_file: str, benchmark: str, host: str | Host) -> Protocol:
@@ -56,7 +59,8 @@ def load_protocol(name_or_file: str, benchmark: str, host: str | Host) -> Protoc
     base = table.text("base") or "fsa"
     own = _values(table, benchmark)
     _, values = _published_values(HOSTS.load(host).protocol if base == HOST else base, benchmark)
-    return _protocol(own.pop("name", name), values | own, name)
+    protocol = _protocol(own.pop("name", name), values | own, name)
+    return replace(protocol, own={key: getattr(protocol.settings, key) for key in own if key in _SETTINGS})
 
 
 def _published_values(name: str, benchmark: str) -> tuple[str, dict[str, Any]]:

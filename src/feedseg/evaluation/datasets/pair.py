@@ -1,0 +1,83 @@
+"""An image and its mask, looked at: whether they fit, and which values the mask holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from feedseg.errors import FeedsegError
+from feedseg.evaluation.datasets.masks import NoMaskError, check_stored, different_sizes, opened, read_mask
+from feedseg.evaluation.datasets.stored import orientation, stored_size
+
+UNREADABLE, SIZES, NO_MASK = (
+    "unreadable",
+    "sizes",
+    "no mask",
+)  # groups of faults; the last one says what was drawn is lost
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was seen of an image and its mask."""
+
+    mask: Path
+    values: tuple[int, ...] = ()  # that occur, ascending; () where the mask cannot be read
+    fault: str = ""  # in words
+    group: str = ""  # of the fault
+    is_turned: bool = False  # whether the image has an orientation of its own
+    misplaced: tuple[tuple[int, int], ...] = ()  # values that have another one's colour in a fixed palette, and whose
+
+
+def look(image: Path, mask: Path, palette: str | None = None, decode: bool = False) -> Pair:
+    """Read an image's header and a mask.
+
+    Args:
+        image: of a sample.
+        mask: its mask.
+        palette: the fixed one of the data set, if it has one; see `Benchmark.palette`.
+        decode: whether the image is decoded too.
+    """
+    turned = False
+    size = stored = (0, 0)
+    try:
+        with opened(image) as file:
+            size, turned = stored_size(file), orientation(file) != 1
+            if decode:
+                file.load()
+        with opened(mask) as file:
+            check_stored(mask, file)
+            stored = stored_size(file)
+            colours = file.getpalette() if palette and file.mode == "P" else None
+        values = np.flatnonzero(np.bincount(read_mask(mask).ravel())).tolist()
+    except NoMaskError as error:
+        return Pair(mask, fault=str(error), group=NO_MASK, is_turned=turned)
+    except FeedsegError as error:
+        return Pair(mask, fault=str(error), group=UNREADABLE, is_turned=turned)
+    fault = "" if size == stored else different_sizes(image, mask, size, stored)
+    misplaced = _misplaced(values, colours) if colours else ()
+    return Pair(mask, tuple(values), fault, SIZES if fault else "", turned, misplaced)
+
+
+@cache
+def voc_colours() -> tuple[tuple[int, int, int], ...]:
+    """The colour that PASCAL VOC's masks have for every value: three bits of it at a time make red, green and blue."""
+
+    def channel(value: int, bit: int) -> int:
+        return sum((value >> (3 * step + bit) & 1) << (7 - step) for step in range(8))
+
+    return tuple((channel(value, 0), channel(value, 1), channel(value, 2)) for value in range(256))
+
+
+def _misplaced(values: list[int], colours: list[int]) -> tuple[tuple[int, int], ...]:
+    """Which values have the colour of another class of VOC; black, with which programs fill palettes, says nothing."""
+    whose = {colour: value for value, colour in enumerate(voc_colours()[:21])}
+    found = []
+    for value in values:
+        colour = tuple(colours[3 * value : 3 * value + 3])
+        other = whose.get(colour) if len(colour) == 3 else None
+        if other and other != value:
+            found.append((value, other))
+    return tuple(found)
