@@ -83,7 +83,7 @@ def main() -> None:
         table.add_row(_title(host, proxy), *cells)
         found = measure(segmenter, scenes, {"without": "none", **SETTINGS}, [TASK])
         for name in SETTINGS:
-            gain = gain_interval(found[TASK.name, name], found[TASK.name, "without"], 500)
+            gain = gain_interval(found[TASK.name, name], found[TASK.name, "without"])
             gains[name].append(f"{100 * gain.value:+.1f}\n±{50 * (gain.high - gain.low):.1f}")
     for name, row in gains.items():
         others.add_row(name, *row)
