@@ -10,7 +10,7 @@ import scipy.ndimage
 from PIL import Image, ImageDraw
 
 from feedseg import FeedsegError
-from feedseg.integrations.cvat import CvatFunction, polygons, simplified
+from feedseg.integrations.cvat import CvatFunction, create, polygons, simplified
 from feedseg.integrations.objects import FoundObject
 from feedseg.vocabulary import Vocabulary
 
@@ -139,3 +139,12 @@ def test_a_polygon_stays_within_a_pixel_of_its_region(holes: bool) -> None:
 @pytest.mark.parametrize("ring", [[(0, 0), (1, 0), (1, 1), (0, 1)], [(0, 0), (9, 0), (9, 1), (0, 1)]])
 def test_a_ring_keeps_three_corners(ring: list[tuple[int, int]]) -> None:
     assert len(simplified(np.array(ring, float), 5.0)) >= 3
+
+
+def test_one_word_is_enough() -> None:
+    """What is none of it is a stock list of backgrounds, which is not annotated."""
+    function = create("striped", model="mini")
+    assert [label.name for label in function.spec.labels] == ["striped"]
+    assert function.vocabulary.has_background
+    with pytest.raises(FeedsegError, match="only word"):
+        create("striped", background="", model="mini")

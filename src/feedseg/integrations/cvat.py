@@ -20,7 +20,7 @@ from feedseg.integrations import needed
 from feedseg.integrations.objects import FoundObject, found_objects
 from feedseg.io.outlines import outlines
 from feedseg.io.regions import connected_regions
-from feedseg.vocabulary import Vocabulary
+from feedseg.vocabulary import AUTO, Vocabulary
 
 if TYPE_CHECKING:
     from cvat_sdk.auto_annotation import (  # pyright: ignore[reportMissingImports]
@@ -36,7 +36,7 @@ _TOLERANCE = 1.0  # pixels that a polygon may leave the edge of its region
 
 def create(
     words: str,
-    background: str | None = None,
+    background: str = AUTO,
     threshold: float = 0.0,
     model: str = "photo",
     connected: bool = True,
@@ -47,7 +47,8 @@ def create(
 
     Args:
         words: classes on one line, "cat; kitten, sofa".
-        background: words for what is none of them, "wall, floor"; not annotated.
+        background: words for what is none of them, "wall, floor", which is not annotated; "auto" for the stock list, ""
+            for none: then every pixel is one of the words.
         threshold: pixels that are less sure become background.
         model: a name that `feedseg models` lists, owner/name on the hub, or a folder.
         connected: an object for each connected region, instead of one for each class.
@@ -60,7 +61,7 @@ def create(
     needed("cvat_sdk.auto_annotation", "cvat")
     from feedseg.segmenter import Segmenter
 
-    vocabulary = Vocabulary.parse_line(words, background, threshold)
+    vocabulary = Vocabulary.parse_line(words, background or None, threshold)
     segmenter = Segmenter.load(model, **options)
     segmenter.embed(vocabulary)  # a word that the model does not know is said before the first image
     return CvatFunction(segmenter, vocabulary, connected, min_pixels)

@@ -19,7 +19,7 @@ import numpy as np
 from feedseg.errors import FeedsegError
 from feedseg.integrations import needed
 from feedseg.integrations.objects import FoundObject, found_objects
-from feedseg.vocabulary import Vocabulary
+from feedseg.vocabulary import AUTO, Vocabulary
 
 if TYPE_CHECKING:
     from feedseg.segmentation import Segmentation
@@ -82,8 +82,9 @@ class FeedsegBackend(Base):
             more = (word.strip() for word in label.attr.get("predicted_values", "").split(","))
             words = {word.casefold(): word for word in (*more, name) if word}  # each once, as the label has it
             classes.append((name, *(word for word in words.values() if word != name)))
-        background = os.environ.get(BACKGROUND)
-        return Vocabulary(classes, background.split(",") if background else None)
+        background = os.environ.get(BACKGROUND, AUTO)
+        words = background if background == AUTO else background.split(",")
+        return Vocabulary(classes, words if background else None)
 
 
 def brush(one: FoundObject, result: Segmentation, control: str, image: str) -> dict[str, Any]:
@@ -113,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=9090)
     parser.add_argument("--model", help="a name that `feedseg models` lists, owner/name on the hub, or a folder")
-    parser.add_argument("--background", help='words for what is none of the labels: "wall, floor"')
+    parser.add_argument(
+        "--background", help='words for what is none of the labels, "wall, floor"; else a stock list, and "" for none'
+    )
     given = parser.parse_args(arguments)
     for name, value in ((MODEL, given.model), (BACKGROUND, given.background)):
         if value is not None:
