@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from feedseg.errors import FeedsegError
 from feedseg.io.decoders import BY_SUFFIX
 from feedseg.io.writers import WRITERS, suffixes
+from feedseg.io.writers.base import Writer
 from feedseg.segmentation import Segmentation
 
 
@@ -41,3 +43,12 @@ def test_suffixes_differ() -> None:
 def test_listing_suffixes_imports_nothing_heavy() -> None:
     program = "import sys; from feedseg.io.writers import suffixes; suffixes(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_writer_of_ones_own_that_writes_nothing_is_told_so(segmented: Callable[..., Segmentation], tmp_path) -> None:
+    class Empty(Writer):
+        name, suffix, description = "empty", ".empty.txt", "nothing"
+
+    with pytest.raises(FeedsegError, match="the writer Empty has neither encode nor files"):
+        segmented().save(tmp_path, "x", formats=[Empty()])
+    assert not list(tmp_path.iterdir())

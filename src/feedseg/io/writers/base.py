@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, ClassVar
 
+from feedseg.errors import FeedsegError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,7 +34,7 @@ class Writer(ABC):
 
     def encode(self, result: Segmentation) -> bytes:
         """What the file holds; the same bytes for the same result."""
-        raise NotImplementedError(f"{type(self).__name__} has neither encode nor files")
+        raise FeedsegError(f"the writer {type(self).__name__} has neither encode nor files: define one of them")
 
     def files(self, result: Segmentation) -> Mapping[str, bytes]:
         """What each file holds, by what follows the stem in its name: `suffix`, or ".word" and `suffix`."""
