@@ -17,8 +17,9 @@ $(VENV)/ready: pyproject.toml Makefile
 demo: $(VENV)/ready
 	$(RUN)/feedseg demo
 
+# Two processes of one thread each; a file stays together, since its tests share models.
 test: $(VENV)/ready
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # The whole suite for each of torch's instruction sets and with one thread and two; logs are in build/test-everywhere.
 test-everywhere: $(VENV)/ready

@@ -42,6 +42,6 @@ def evaluate() -> Callable[..., Written]:
         runs = prepare(request)
         (totals,) = measure(Local(measure_task(runs), request.workers), runs)
         assert totals.exit_code == 0
-        return write_report([BenchmarkReport(one.bench, one.samples, collect(one)) for one in runs], out)
+        return write_report([BenchmarkReport(one.bench, one.samples, collect(one), one.notes) for one in runs], out)
 
     return run

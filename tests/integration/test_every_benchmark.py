@@ -81,6 +81,9 @@ def test_a_benchmark_is_prepared_checked_and_measured(
     assert f"3 images instead of {benchmark.count}" in out.replace("\n", " ")
     report = json.loads(Path("feedseg-evaluation/report.json").read_text())["benchmarks"][0]
     assert report["images"]["measured"] == 3
+    assert f" 3 images instead of {benchmark.count}: results cannot be compared" in Path(
+        "feedseg-evaluation/report.md"
+    ).read_text(encoding="utf-8")
     measured = read_measurements(JournalFolder(Path("feedseg-evaluation", name), STEM)).measured.values()
     assert total(measured, "none", benchmark.labels).sum() == expected_pixels(name, root)
 

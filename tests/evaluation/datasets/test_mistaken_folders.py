@@ -105,6 +105,13 @@ def test_numbers_of_voc_lowered_by_one_are_told_where_many_masks_lack_the_last(t
     assert "20 is in none of 200 masks: they were lowered by one" in refused(replace(benchmark, count=200), root)
 
 
+def test_numbers_of_voc_lowered_by_one_are_told_in_few_masks_that_are_mostly_open(tmp_path):
+    root, _ = draw("voc21", tmp_path)
+    problem = "255 is the most frequent value of 3 of 3 masks: they were lowered by one"
+    assert problem in refused(fill("voc21", root, (255, 255, 255, 14)), root)
+    assert problems(check(fill("voc21", root, (0, 0, 0, 15, 255)), root)) == ""
+
+
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [

@@ -50,7 +50,7 @@ def evaluate(request: Request, shards: int, shard: Shard | None, *, complete: bo
     if shard is not None and any(result.missing for result in results):
         return _end_of_shard(runs, results, shard)
     reports = [
-        BenchmarkReport(one.bench, one.samples, result)
+        BenchmarkReport(one.bench, one.samples, result, one.notes)
         for one, result in zip(runs, results, strict=True)
         if result.names
     ]

@@ -25,6 +25,7 @@ class Pair:
 
     mask: Path
     values: tuple[int, ...] = ()  # that occur, ascending; () where the mask cannot be read
+    largest: int | None = None  # the value of the most pixels
     fault: str = ""  # in words
     group: str = ""  # of the fault
     is_turned: bool = False  # whether the image has an orientation of its own
@@ -51,14 +52,15 @@ def look(image: Path, mask: Path, palette: str | None = None, decode: bool = Fal
             check_stored(mask, file)
             stored = stored_size(file)
             colours = file.getpalette() if palette and file.mode == "P" else None
-        values = np.flatnonzero(np.bincount(read_mask(mask).ravel())).tolist()
+        pixels = np.bincount(read_mask(mask).ravel())
+        values = np.flatnonzero(pixels).tolist()
     except NoMaskError as error:
         return Pair(mask, fault=str(error), group=NO_MASK, is_turned=turned)
     except FeedsegError as error:
         return Pair(mask, fault=str(error), group=UNREADABLE, is_turned=turned)
     fault = "" if size == stored else different_sizes(image, mask, size, stored)
     misplaced = _misplaced(values, colours) if colours else ()
-    return Pair(mask, tuple(values), fault, SIZES if fault else "", turned, misplaced)
+    return Pair(mask, tuple(values), int(pixels.argmax()), fault, SIZES if fault else "", turned, misplaced)
 
 
 @cache

@@ -53,6 +53,7 @@ class BenchmarkReport:
     bench: Bench
     samples: Sequence[Sample]
     result: Result
+    notes: tuple[str, ...] = ()  # what is worth knowing of its data and how they are looked at
 
     @property
     def name(self) -> str:
@@ -109,6 +110,7 @@ class BenchmarkReport:
         notes[0] += f"; the benchmark has {whole}." if whole and whole != result.wanted else "."
         if result.failed or result.missing:
             notes.append(f"{len(result.failed)} could not be measured, {result.missing} were not tried yet.")
+        notes += [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
         notes += [note for note in (few_note(len(result.names)), _EXPLAINED) if note]
         headings = ("", "mIoU", "gain", "pixel accuracy", "class accuracy", "boundary F", "verdict")
         return Table("Result", headings, rows, " ".join(notes))
