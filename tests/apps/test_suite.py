@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +35,12 @@ def all_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def suite(all_words: Path, small: tuple[str, ...]) -> Callable[..., int]:
     """`suite(*options)`: `feedseg evaluate --suite` with that model; the exit code."""
 
-    def run(*options: object) -> int:
-        command = ["evaluate", "--suite", "--data", "data", "--model", str(all_words), *small, "--out", "out"]
-        return main([*command, "--feedback", "none,paper", *map(str, options)])
+    return lambda *options: main(command(all_words, small, *options))
 
-    return run
+
+def command(model: Path, small: tuple[str, ...], *options: object) -> list[str]:
+    start = ["evaluate", "--suite", "--data", "data", "--model", str(model), *small, "--feedback", "none,paper"]
+    return [*start, *map(str, options or ("--out", "out"))]
 
 
 def draw_all(names: list[str]) -> None:
@@ -51,7 +56,7 @@ def test_what_is_there_is_measured_and_what_comes_later_is_added(
     suite: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw_all([name for name in SUITE if name != LATER])
-    assert suite("--limit", 1) == 1
+    assert suite("--out", "out", "--limit", 1) == 1
     out, err = capsys.readouterr()
     (told,) = [line for line in err.splitlines() if "left out" in line]
     assert told.startswith(f"feedseg: {LATER} is left out: ")
@@ -77,6 +82,32 @@ def test_what_is_there_is_measured_and_what_comes_later_is_added(
     assert "not to be compared with papers" in page
 
 
+def figures(folder: str) -> list[dict[str, Any]]:
+    """What was counted, without what depends on the machine's pace."""
+    benchmarks = json.loads(Path(folder, "report.json").read_text())["benchmarks"]
+    return [
+        {key: one[key] for key in ("benchmark", "images", "variants", "gains", "classes", "by_image")}
+        for one in benchmarks
+    ]
+
+
+def test_a_suite_that_is_killed_in_the_middle_ends_as_one_that_was_not(
+    suite: Callable[..., int], all_words: Path, small: tuple[str, ...]
+) -> None:
+    draw_all([*SUITE])
+    ended = "out/coco-object"
+    running = subprocess.Popen([sys.executable, "-m", "feedseg", *command(all_words, small)], stderr=subprocess.DEVNULL)
+    while running.poll() is None and not (Path(ended).is_dir() and measured(Path(ended).name)):
+        time.sleep(0.02)
+    running.kill()
+    assert running.wait() != 0
+    assert not Path("out/report.json").exists()
+    assert suite() == suite("--out", "undisturbed") == 0
+    for name in SUITE:
+        assert sorted(measured(name)) == sorted(LAYOUTS[name].ids)
+    assert figures("out") == figures("undisturbed")
+
+
 def test_a_folder_without_any_of_them_is_an_error(
     suite: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,5 +119,5 @@ def test_a_folder_without_any_of_them_is_an_error(
 
 
 def test_a_benchmark_of_the_suite_is_not_named_again(suite: Callable[..., int], complaint: Callable[[], str]) -> None:
-    assert suite("voc20") == 2
+    assert suite("voc20", "--out", "out") == 2
     assert complaint() == "feedseg: voc20 is part of --suite: leave it out\n"
