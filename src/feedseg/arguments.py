@@ -120,7 +120,13 @@ def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Re
 
 def described_part(part: Any) -> dict[str, Any] | None:
     """A feedback or refiner, as JSON has it: its class and its constants."""
-    return None if part is None else {"kind": type(part).__name__, **asdict(part)}
+    if part is None:
+        return None
+    named = {
+        key: f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+        for key, value in asdict(part).items()
+    }
+    return {"kind": type(part).__name__, **named}
 
 
 def described(encoder: WindowEncoder, plan: Plan) -> dict[str, object]:
