@@ -45,7 +45,7 @@ def panels(found: Any) -> list[Map]:
         Map("photograph", f"the patch at {found.at[0]:.0f}, {found.at[1]:.0f}", image),
         Map(f"1  host attention ({found.host})", "what the patch gathers at first", image, found.host_attention),
         Map(f"2  isolated predictions: {word}", f"here {own:.2f}", image, found.isolated[found.query], 1.0),
-        *(Map(f"3  {stage.name}", stage.text, image, stage.values, 1.0) for stage in found.stages),
+        *(Map(f"3  {stage.name}", _said(stage), image, stage.values, 1.0) for stage in found.stages),
         Map("4  affinity F", "the stages as an attention; sums to 1", image, found.affinity),
         Map("5  feedback attention A'", "host and affinity together: what it gathers now", image,
             found.feedback_attention),
@@ -63,6 +63,11 @@ def panels(found: Any) -> list[Map]:
         drawn = np.asarray(tinted(image, labels, palette))
         maps.append(Map(title, f"the patch: {name} {of_classes.max():.2f}", drawn, legend=legend))
     return maps
+
+
+def _said(stage: Any) -> str:
+    """What is said of a stage, for one that chooses with the share of the patches that it keeps."""
+    return f"{stage.text}: {stage.values.mean():.0%} of them" if stage.values.dtype == bool else stage.text
 
 
 def draw_stages(
@@ -91,8 +96,8 @@ def draw_stages(
     height, width = maps[0].image.shape[:2]
     rows = -(-len(maps) // COLUMNS)
     wide = 3.9
-    high = min(max(wide * height / width, 1.8), 6.0) + 0.75
-    figure = Figure(figsize=(wide * COLUMNS, high * rows + 0.5), layout="constrained")
+    high = min(max(0.83 * wide * height / width, 1.6), 6.0) + 0.65
+    figure = Figure(figsize=(wide * COLUMNS, high * rows + 0.35), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
@@ -122,11 +127,19 @@ def _draw(figure: Figure, place: Axes, panel: Map, box: tuple[float, float, floa
     most = panel.most or max(float(values.max()), float(np.finfo(np.float32).tiny))
     left, top, right, bottom = box
     share = np.clip(values / most, 0, 1)
+    from matplotlib.colors import PowerNorm
+
+    # an attention has few large weights and many small ones: on a scale of square roots both are seen
+    gamma = 1.0 if panel.most else 0.5
+    share = share**gamma
     shown = place.imshow(
-        values, cmap="magma_r", vmin=0, vmax=most, alpha=0.25 + 0.65 * share, extent=(left, right, bottom, top)
+        values,
+        cmap="magma_r",
+        norm=PowerNorm(gamma, 0, most),
+        alpha=0.2 + 0.6 * share,
+        extent=(left, right, bottom, top),
     )
     if panel.values.dtype == bool:
-        place.text(0.99, 0.01, f"{values.mean():.0%} of the patches", transform=place.transAxes, ha="right", fontsize=9)
         return
     bar = figure.colorbar(shown, ax=place, fraction=0.035, pad=0.015, format="%.2g")
     bar.ax.tick_params(labelsize=8)

@@ -78,7 +78,7 @@ class FSAFeedback(AffinityFeedback):
         similarity = similarities(divergences(isolated, slice(patch, patch + 1)))
         return (
             Stage("similarity", "1 / (1 + KL) of the isolated predictions", similarity[0, 0]),
-            Stage("kept", "what pruning keeps", kept(similarity, self.keep)[0, 0]),
+            Stage("kept", "the patches that pruning keeps", kept(similarity, self.keep)[0, 0]),
         )
 
 
