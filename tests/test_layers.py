@@ -23,7 +23,7 @@ LAYERS = (
     ("arguments",),
     ("decoding",),
     ("segmenter",),
-    ("loading",),
+    ("explanation", "loading"),
     ("engine",),
     ("evaluation",),
     ("integrations",),
@@ -31,10 +31,12 @@ LAYERS = (
     ("__init__", "__main__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-# Segmenter.load, and a result's methods that give it to other tools, import modules above when they are called. A saved
-# result is read back as what it was, a label map, which needs of io only what is pure: arrays, palette and regions.
+# Segmenter.load, EncodedImage.explain, and a result's methods that give it to other tools, import modules above when
+# they are called. A saved result is read back as what it was, a label map, which needs of io only what is pure: arrays,
+# palette and regions.
 ALLOWED = {
     ("segmenter", "feedseg.loading"),
+    ("segmenter", "feedseg.explanation"),
     ("io", "feedseg.labelmap"),
     *(("segmentation", f"feedseg.integrations.{name}") for name in ("transformers", "supervision", "fiftyone")),
 }

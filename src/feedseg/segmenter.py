@@ -36,6 +36,8 @@ from feedseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from feedseg.explanation import Explanation
+
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
@@ -230,6 +232,12 @@ class EncodedImage:
         """The class of every pixel and its probability, (height, width) each; arguments as in `segment`."""
         result = self.segment(words, **options)
         return result.labels, result.confidence
+
+    def explain(self, words: Words, at: tuple[float, float] | None = None, *, feedback: Any = None) -> Explanation:
+        """How the patch at a point (x, y), in pixels of the image, came to its class: see `feedseg.explanation`."""
+        from feedseg.explanation import explained
+
+        return explained(self, words, at, feedback)
 
     def _stitched(self, text: Tensor, feedback: Feedback | None) -> StitchedLogits:
         buffer = LogitsBuffer(self.size, len(self.windows))

@@ -24,7 +24,11 @@ DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCS, *sorted((ROOT / "research").rglob("*.md"))]
 FILE = re.compile(r"# (\w+\.py)\n")  # how a block begins that is a file to save
 # What a block needs that not everyone has.
-TOOLS = {"import supervision": "supervision", "feedseg.integrations.cvat": "cvat_sdk"}
+TOOLS = {
+    "import supervision": "supervision",
+    "feedseg.integrations.cvat": "cvat_sdk",
+    "explanation.save": "matplotlib",
+}
 WORDS_OF_README = 600
 WORDS_NOT_USED = "calm ear mouth rereading picture pictures reads-twice truth".split()
 

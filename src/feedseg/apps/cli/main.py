@@ -12,10 +12,11 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import convert, data, demo, doctor, evaluate, models, segment, sweep
+from feedseg.apps.cli import compare, convert, data, demo, doctor, evaluate, explain, models, segment, sweep
 from feedseg.apps.cli.console import complain, short_warnings
 from feedseg.engine.interrupts import Terminated, termination_raised
-from feedseg.engine.outcomes import explain, memory_advice
+from feedseg.engine.outcomes import explain as explained
+from feedseg.engine.outcomes import memory_advice
 from feedseg.errors import FeedsegError
 
 FAILED, UNUSABLE, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
@@ -50,6 +51,8 @@ def common(
 app.command()(demo.demo)
 app.command(epilog=segment.EXAMPLES)(segment.segment)
 app.command(epilog=convert.EXAMPLES)(convert.convert)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
@@ -108,5 +111,5 @@ def _report(error: Exception) -> int:
     if advice := memory_advice(error):
         complain(advice)
         return UNUSABLE
-    complain(f"{explain(error)}; run with FEEDSEG_DEBUG=1 for the traceback, and please report it")
+    complain(f"{explained(error)}; run with FEEDSEG_DEBUG=1 for the traceback, and please report it")
     return FAILED

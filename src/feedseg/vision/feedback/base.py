@@ -105,6 +105,15 @@ class Feedback(ABC):
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A step on the way to an affinity, as one patch sees all others: to look at."""
+
+    name: str
+    text: str  # what it is, on one line
+    values: Tensor  # (N,), fp32 or bool
+
+
 @dataclass(frozen=True)
 class AffinityFeedback(Feedback):
     """Feedback from an affinity F of the patches: predictions, which patches agree, and the ensemble with A.
@@ -131,12 +140,37 @@ class AffinityFeedback(Feedback):
     def ensemble(self, host: HostAttention, isolated: Tensor) -> Tensor:
         """F and the host's attention A together, applied to the values: (B, N, D)."""
 
-    def embed(self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project) -> Tensor:
-        embedded = first
-        for _ in range(self.passes):
-            isolated = self.isolate(normalize(embedded.float(), dim=-1), uniform, text)
+    def stages(self, isolated: Tensor, patch: int) -> tuple[Stage, ...]:
+        """What lies between `isolate` and F for one patch of the first window; nothing unless a subclass says it."""
+        return ()
+
+    def last_isolated(
+        self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project
+    ) -> Tensor:
+        """What `isolate` returns in the last pass, whose attention is read out: (B, N, C). Arguments as in `embed`."""
+        isolated = self.isolate(normalize(first.float(), dim=-1), uniform, text)
+        for _ in range(self.passes - 1):
             embedded = project(self.ensemble(host, isolated))
-        return embedded
+            isolated = self.isolate(normalize(embedded.float(), dim=-1), uniform, text)
+        return isolated
+
+    def attention(self, host: HostAttention, isolated: Tensor) -> Tensor:
+        """The second attention A' itself, its mean over the heads, to look at: (B, N, M), fp32.
+
+        An ensemble is linear in the values, so that applied to the identity matrix it returns its weights; the mean of
+        the heads' ensembles is the ensemble with their mean. It takes N·M·M, much more than `ensemble` itself.
+        """
+        values = torch.eye(host.values.shape[1], device=host.values.device).expand(len(host.values), -1, -1)
+        weights, row_sum = host.weights, host.row_sum
+        if weights is not None:
+            weights = weights.float() if weights.dim() == 3 else weights.mean(dim=1, dtype=torch.float32)
+        if isinstance(row_sum, Tensor) and row_sum.dim() == 4:
+            row_sum = row_sum.float().mean(dim=1)
+        return self.ensemble(HostAttention(weights, values, host.prefix, row_sum, host.grid), isolated)
+
+    def embed(self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project) -> Tensor:
+        isolated = self.last_isolated(host, first, uniform, text, project)
+        return project(self.ensemble(host, isolated))
 
     def __call__(
         self, attention: Tensor | None, values: Tensor, read: Project, text: Tensor, prefix: int = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, apply_rows, scale_rows
+from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, Stage, apply_rows, scale_rows
 from feedseg.vision.ops import accurate_dtype
 
 SAMPLED_ROWS = 256  # enough to know how far a patch's nearest are
@@ -64,6 +64,18 @@ class CalibratedFeedback(AffinityFeedback):
             return scores.softmax(dim=-1)
 
         return rows
+
+    def stages(self, isolated: Tensor, patch: int) -> tuple[Stage, ...]:
+        """The two factors of F that come from the words; √Ā is the third, and the rows are made to sum to one."""
+        direction, length = predicted(isolated)
+        row = slice(patch, patch + 1)
+        agreement = (direction[:, row] * length[:, row]) @ (direction * length).transpose(-1, -2)
+        bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)
+        nearness = distances(isolated, row).div_(-bandwidth).exp_()
+        return (
+            Stage("agreement", "probability that both predict the same", agreement[0, 0]),
+            Stage("nearness", "how near their evidence is", nearness[0, 0]),
+        )
 
     def ensemble(self, host: HostAttention, isolated: Tensor) -> Tensor:
         """The ensemble, each attention weighed by how far it joins patches that agree, applied to the values.

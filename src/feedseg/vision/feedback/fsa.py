@@ -9,8 +9,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from feedseg.vision.feedback.affinity import feedback_attention, isolated_log_probabilities
-from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, apply_rows, scale_rows
+from feedseg.vision.feedback.affinity import (
+    divergences,
+    feedback_attention,
+    isolated_log_probabilities,
+    kept,
+    similarities,
+)
+from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, Stage, apply_rows, scale_rows
 
 TERMS = ("FA", "AF", "F")  # of the ensemble
 MOST_SHARPNESS = 80.0  # exp(80) is still an fp32 number
@@ -67,6 +73,13 @@ class FSAFeedback(AffinityFeedback):
         if "F" in self.terms:
             total += scale_rows(fed_back, host.row_sum)
         return total.div_(len(self.terms))
+
+    def stages(self, isolated: Tensor, patch: int) -> tuple[Stage, ...]:
+        similarity = similarities(divergences(isolated, slice(patch, patch + 1)))
+        return (
+            Stage("similarity", "1 / (1 + KL) of the isolated predictions", similarity[0, 0]),
+            Stage("kept", "the patches that pruning keeps", kept(similarity, self.keep)[0, 0]),
+        )
 
 
 FEEDBACK = FSAFeedback()

@@ -1,0 +1,105 @@
+"""`feedseg compare`: its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feedseg.apps.cli import options
+from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, flag, option
+from feedseg.errors import FeedsegError
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
+from feedseg.vision.hosts import HOSTS
+from feedseg.weights.catalog import DEFAULT_MODEL
+
+EXAMPLES = """Examples:
+  feedseg compare cat.jpg --labels "cat, sofa"
+  feedseg compare cat.jpg --labels "cat, sofa" --hosts clip,proxyclip
+  feedseg compare cat.jpg --labels "cat, sofa" --models photo,vit-b-16
+"""
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def compare(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", show_default=False, help="An image file.")],
+    labels: Annotated[
+        str | None, option(WORDS, "WORDS", 'As in "cat; kitten, sofa, rug" (; synonym).', "--labels", "-l")
+    ] = None,
+    background: Annotated[
+        str | None,
+        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
+    ] = None,
+    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
+    vocabulary: Annotated[
+        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
+    ] = None,
+    hosts: Annotated[
+        str | None, option(MODEL, "NAMES", f"A row each; all of {', '.join(HOSTS.names())} unless you choose.")
+    ] = None,
+    models: Annotated[str | None, option(MODEL, "NAMES", "Rows of models instead, by the first of --hosts.")] = None,
+    model: options.ModelName = DEFAULT_MODEL,
+    feedback: Annotated[
+        str, option(MODEL, "NAMES", "A column each.", "--feedback", show_default=True)
+    ] = "none,paper,calibrated",
+    device: options.Device = None,
+    out: Annotated[
+        Path, option(OUTPUT, "FILE", "PNG, JPEG or WebP, by its ending.", "--out", "-o", show_default=True)
+    ] = Path("compared.png"),
+    help_all: options.HelpAll = False,
+) -> None:
+    """Draw one picture by every host and feedback on one sheet, to choose by eye.
+
+    Instead of hosts it compares models with --models. Each result says how many
+    pixels differ from the first one, and how long it took.
+    """
+    from feedseg.apps.cli.inputs import choose_vocabulary
+
+    words = choose_vocabulary(labels, background, no_background, vocabulary, None)
+    if out.suffix.lower() not in ENDINGS:
+        raise FeedsegError(f"--out {out} has no ending of an image format: give one of {', '.join(ENDINGS)}")
+    columns = names("--feedback", feedback)
+    for name in columns:
+        if name not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in name:
+            raise FeedsegError(f"{FEEDBACKS.unknown(name)}, {AUTO} or {NO_FEEDBACK}")
+    chosen = list(HOSTS.names()) if hosts is None else names("--hosts", hosts)
+    for name in chosen:
+        options.known_host(name)
+
+    from functools import partial
+
+    from feedseg.apps.cli.console import console, facts, show, write
+    from feedseg.apps.cli.loading import load_segmenter
+    from feedseg.apps.cli.render_compare import compose, lines
+    from feedseg.evaluation.compare import compare as compared
+    from feedseg.io.images import read_image
+    from feedseg.io.sheet import draw_sheet
+    from feedseg.segmenter import Segmenter
+
+    image = read_image(picture)
+    if models is None:
+        first = load_segmenter(model, {"host": chosen[0], "device": device})
+        rows = [(host, partial(Segmenter.load, first.model, host=host, device=device)) for host in chosen]
+    else:
+        loaded = {"host": "proxyclip" if hosts is None else chosen[0], "device": device}
+        rows = [(name, partial(load_segmenter, name, loaded)) for name in names("--models", models)]
+        first = rows[0][1]()
+        rows[0] = rows[0][0], lambda: first
+    words = first.resolved(words)
+    found = compared(image, words, rows, columns)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draw_sheet(compose(found)).save(out)
+    except OSError as error:
+        raise FeedsegError(f"cannot write {out}: {error.strerror or error}") from error
+    show(console(), facts(lines(found)))
+    write(f"Look at {out}")
+
+
+def names(option_name: str, text: str) -> list[str]:
+    """What an option names, separated by commas. Raises FeedsegError where that is nothing, or twice the same."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found) or len(set(found)) < len(found):
+        raise FeedsegError(f"{option_name} takes different names separated by commas, not {text!r}")
+    return found

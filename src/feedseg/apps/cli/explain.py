@@ -1,0 +1,126 @@
+"""`feedseg explain`: its options, and where the user points."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feedseg.apps.cli import options
+from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, flag, option
+from feedseg.errors import FeedsegError
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
+from feedseg.weights.catalog import DEFAULT_MODEL
+
+EXAMPLES = """Examples:
+  feedseg explain cat.jpg --labels "cat, sofa" --at 240,180
+  feedseg explain cat.jpg --labels "cat, sofa" --at 40%,75% --out why.svg
+"""
+
+
+def explain(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", show_default=False, help="An image file.")],
+    labels: Annotated[
+        str | None, option(WORDS, "WORDS", 'As in "cat; kitten, sofa, rug" (; synonym).', "--labels", "-l")
+    ] = None,
+    background: Annotated[
+        str | None,
+        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
+    ] = None,
+    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
+    vocabulary: Annotated[
+        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
+    ] = None,
+    at: Annotated[
+        str | None,
+        option(
+            WORDS,
+            "X,Y",
+            "The place, in pixels or as 40%,75% of width and height; else where feedback changes the most.",
+            "--at",
+        ),
+    ] = None,
+    model: options.ModelName = DEFAULT_MODEL,
+    host: options.Host = "proxyclip",
+    proxy: options.Proxy = None,
+    feedback: Annotated[
+        str,
+        option(
+            MODEL, "NAME", f"auto, {', '.join(FEEDBACKS.names())}, or {options.OWN}.", "--feedback", show_default=True
+        ),
+    ] = AUTO,
+    device: options.Device = None,
+    out: Annotated[
+        Path, option(OUTPUT, "FILE", "PNG, SVG, PDF or JPEG, by its ending.", "--out", "-o", show_default=True)
+    ] = Path("explained.png"),
+    help_all: options.HelpAll = False,
+) -> None:
+    """Draw how one patch of a picture came to its class, stage by stage.
+
+    The figure shows what the patch attends to by the host, what the patches
+    predict, which of them are taken for the same, what it attends to after
+    feedback, and the result before and after.
+    """
+    from feedseg.apps.cli.inputs import choose_vocabulary
+    from feedseg.io.explained import checked_ending
+
+    words = choose_vocabulary(labels, background, no_background, vocabulary, None)
+    checked_ending(out)
+    known_feedback(feedback)
+    options.known_host(host)
+    place = None if at is None else parsed_place(at)
+
+    from feedseg.apps.cli.console import console, facts, show, write
+    from feedseg.apps.cli.loading import load_segmenter
+    from feedseg.apps.cli.render_explain import rows
+    from feedseg.io.images import read_image
+
+    image = read_image(picture)
+    loading = {"host": host, "proxy": proxy, "feedback": feedback, "device": device}
+    encoded = load_segmenter(model, loading).encode(image)
+    found = encoded.explain(words, None if place is None else place_in(image.size, *place))
+    found.save(out)
+    show(console(), facts(rows(found)))
+    write(f"Look at {out}")
+
+
+def known_feedback(name: str) -> str:
+    """The feedback, if it is registered or of one's own.
+
+    Raises:
+        FeedsegError: there is none of that name, or it is none.
+    """
+    if name == NO_FEEDBACK:
+        raise FeedsegError(f"--feedback none leaves nothing to explain: give {' or '.join(FEEDBACKS.names())}")
+    if name != AUTO and ":" not in name and name not in FEEDBACKS.names():
+        raise FeedsegError(f"{FEEDBACKS.unknown(name)} or {AUTO}")
+    return name
+
+
+def parsed_place(text: str) -> tuple[tuple[float, bool], tuple[float, bool]]:
+    """What --at says of x and y: a number, and whether it is a percentage.
+
+    Raises:
+        FeedsegError: it says something else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        numbers = [(float(part.removesuffix("%")), part.endswith("%")) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 2 or not all(math.isfinite(number) for number, _ in numbers):
+        raise FeedsegError(f"--at is X,Y in pixels, as in 240,180, or in percent, as in 40%,75%, not {text!r}")
+    if wrong := [f"{number:g}%" for number, percent in numbers if percent and not 0 <= number <= 100]:
+        raise FeedsegError(f"--at is 0% to 100% of the image, not {wrong[0]}")
+    return numbers[0], numbers[1]
+
+
+def place_in(size: tuple[int, int], x: tuple[float, bool], y: tuple[float, bool]) -> tuple[float, float]:
+    """A place in pixels of an image of (height, width); 100% is the last pixel."""
+    (across, of_width), (down, of_height) = x, y
+    return (
+        across / 100 * (size[1] - 1) if of_width else across,
+        down / 100 * (size[0] - 1) if of_height else down,
+    )
