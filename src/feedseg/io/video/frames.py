@@ -1,0 +1,151 @@
+"""The frames of a video, one at a time: upright RGB pixels with the time at which each is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feedseg.errors import FeedsegError, first_line, warn_user
+from feedseg.io.decoders import check_regular
+from feedseg.io.images import MAX_PIXELS
+from feedseg.io.video.library import OPTIONS, load_av
+
+USUAL_RATE = Fraction(25)  # frames a second, where a video does not say
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a video."""
+
+    number: int  # from 0, in the order in which they are shown
+    ticks: int  # when it is shown, in the video's `time_base`; more than the last frame's
+    time: Fraction  # the same in seconds
+    pixels: np.ndarray  # (height, width, 3) uint8 RGB, turned upright as the video says
+
+
+class Video:
+    """An opened video, to be read once from its beginning."""
+
+    def __init__(self, container: Any, name: str, max_pixels: int) -> None:
+        """`container` is PyAV's. Raises FeedsegError where it has no video, or frames of too many pixels."""
+        if not container.streams.video:
+            raise FeedsegError(f"{name} has no pictures, only {_kinds(container)}: give a video")
+        self.name = name
+        self.max_pixels = max_pixels
+        self.damage: str | None = None  # once all frames were read: why those behind them could not be
+        self._container, self._stream = container, container.streams.video[0]
+        context = self._stream.codec_context
+        if context is None:
+            raise FeedsegError(f"{name} is in a format whose frames cannot be decoded here: convert it to H.264")
+        self._check_size(context.width, context.height)
+        context.thread_type = "AUTO"
+        self.time_base: Fraction = self._stream.time_base or Fraction(1, 90000)
+        self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or USUAL_RATE
+        self.aspect: Fraction | None = self._stream.sample_aspect_ratio  # of a pixel, before it is turned
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames there are, as far as the file says so without being read."""
+        if self._stream.frames:
+            return self._stream.frames
+        if self._container.duration:
+            return max(1, round(self._container.duration * self.rate / 1_000_000))
+        return None
+
+    def frames(self, every: int = 1, start: int = 0) -> Iterator[Frame]:
+        """Every n-th frame, those before number `start` left out.
+
+        A frame of another size than the first is brought to the first one's. Where the file is damaged the frames end,
+        and `damage` says why.
+
+        Raises:
+            FeedsegError: not even the first frame can be read; one is too large.
+        """
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        last: int | None = None
+        shape: tuple[int, int] | None = None  # width and height as they are coded
+        number = -1
+        for number, raw in enumerate(self._decoded()):
+            self._check_size(raw.width, raw.height)
+            shape = shape or (raw.width, raw.height)
+            ticks = raw.pts
+            if ticks is None or (last is not None and ticks <= last):  # of damaged files, and streams without times
+                ticks = 0 if last is None else last + step
+            last = ticks
+            if number < start or number % every:
+                continue
+            same = raw.reformat(width=shape[0], height=shape[1], format="rgb24")
+            pixels = np.ascontiguousarray(np.rot90(same.to_ndarray(), round(raw.rotation / 90)))
+            pixels.flags.writeable = False
+            yield Frame(number, ticks, ticks * self.time_base, pixels)
+        if number < 0:
+            raise FeedsegError(f"{self.name} has no frames{f': {self.damage}' if self.damage else ''}")
+        promised = self._stream.frames
+        if self.damage is None and promised and number + 1 < promised and self._packets < promised:
+            self.damage = f"the file says that it has {promised} frames"
+        if self.damage:
+            self.damage = f"{self.name} is damaged behind frame {number} ({self.damage}): what follows is left out"
+
+    def _decoded(self) -> Iterator[Any]:
+        """PyAV's frames up to the end, or to the first damage."""
+        av = load_av()
+        self._packets = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                self._packets += packet.size > 0
+                yield from packet.decode()
+        except av.error.FFmpegError as error:
+            self.damage = first_line(error)
+
+    def _check_size(self, width: int, height: int) -> None:
+        if width * height > self.max_pixels:
+            raise FeedsegError(
+                f"{self.name} has frames of {width} × {height} pixels, and the limit is {self.max_pixels / 1e6:g} "
+                "million: raise it by --max-pixels, or in Python by max_pixels=…"
+            )
+
+
+@contextmanager
+def open_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
+    """A video whose frames can be read.
+
+    Raises:
+        FeedsegError: it cannot be opened, is none or has frames of more pixels than `max_pixels`; PyAV is not installed.
+    """
+    av, path = load_av(), Path(path)
+    try:
+        check_regular(path)
+        container = av.open(str(path.absolute()), options=dict(OPTIONS))
+    except FileNotFoundError as error:
+        raise FeedsegError(f"{path} does not exist") from error
+    except (av.error.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise FeedsegError(f"{path} cannot be read as a video: {reason}") from error
+    with container:
+        yield Video(container, str(path), max_pixels)
+
+
+def frames(path: str | Path, every: int = 1, max_pixels: int = MAX_PIXELS) -> Iterator[Frame]:
+    """The frames of a video, or every n-th of them, read one at a time.
+
+    Of a damaged file come the frames up to the damage, and a warning.
+
+    Raises:
+        FeedsegError: it is no video, has no frames or too large ones; PyAV is not installed.
+    """
+    if every < 1:
+        raise FeedsegError(f"every is 1 for all frames, 2 for every second one and so on, not {every}")
+    with open_video(path, max_pixels) as video:
+        yield from video.frames(every)
+        if video.damage:
+            warn_user(video.damage)
+
+
+def _kinds(container: Any) -> str:
+    return " and ".join(sorted({stream.type for stream in container.streams})) or "something else"
