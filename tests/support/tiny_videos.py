@@ -42,7 +42,8 @@ def write_video(
 
     path.parent.mkdir(parents=True, exist_ok=True)
     times = times or [40 * number for number in range(len(frames))]
-    with av.open(str(path), "w") as out:
+    # The index comes first, so that a file that is cut off can be read.
+    with av.open(str(path), "w", container_options={"movflags": "faststart"}) as out:
         video: Any = out.add_stream(codec, rate=25, options=options or {})  # pyright: ignore[reportArgumentType]
         height, width = frames[0].shape[:2] if len(frames) else (48, 64)
         video.width, video.height, video.pix_fmt = width, height, pix_fmt

@@ -45,10 +45,10 @@ class Steady(Refiner):
 
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
         """See `Refiner`."""
-        values = self.average.values
-        first = values is None or tuple(values.shape) != tuple(scores.shape)
-        if first:
-            values = torch.empty(scores.shape, dtype=torch.float16, device=scores.device)
+        before = self.average.values
+        first = before is None or tuple(before.shape) != tuple(scores.shape)
+        values = torch.empty(scores.shape, dtype=torch.float16, device=scores.device) if first else before
+        assert values is not None
         for strip in scores.strips():
             new = scores.rows(strip)
             values[:, strip] = new if first else torch.lerp(values[:, strip].float(), new, self.alpha)

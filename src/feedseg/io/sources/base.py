@@ -166,17 +166,15 @@ def classified(path: Path, inside: PurePath, home: str, search: Search) -> Findi
     suffix = PurePath(lowered).suffix
     if lowered.startswith("."):
         return Skipped(path, "hidden")
-    if (suffix in BY_SUFFIX and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
+    known = suffix in BY_SUFFIX or is_video(path)
+    if (known and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
         return Skipped(path, "of earlier results")
     if search.videos and is_video(path):
-        if lowered.endswith(search.endings):
-            return Skipped(path, "of earlier results")
         return _regular(path) or found_video(path, inside, home)
     if suffix not in BY_SUFFIX:
         return Skipped(path, suffix or "without suffix")
-    if BY_SUFFIX[suffix] not in readable():
-        return refused(path)
-    return _regular(path) or Found(path, inside, home)
+    readable_here = BY_SUFFIX[suffix] in readable()
+    return (_regular(path) or Found(path, inside, home)) if readable_here else refused(path)
 
 
 def _regular(path: Path) -> Failure | None:

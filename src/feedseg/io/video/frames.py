@@ -35,7 +35,7 @@ class Video:
     def __init__(self, container: Any, name: str, max_pixels: int) -> None:
         """`container` is PyAV's. Raises FeedsegError where it has no video, or frames of too many pixels."""
         if not container.streams.video:
-            raise FeedsegError(f"{name} has no pictures, only {_kinds(container)}: give a video")
+            raise FeedsegError(f"{name} has no pictures{_kinds(container)}: give a video that is whole")
         self.name = name
         self.max_pixels = max_pixels
         self.damage: str | None = None  # once all frames were read: why those behind them could not be
@@ -116,7 +116,7 @@ def open_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Video
     """A video whose frames can be read.
 
     Raises:
-        FeedsegError: it cannot be opened, is none or has frames of more pixels than `max_pixels`; PyAV is not installed.
+        FeedsegError: it cannot be opened, is none or has frames of more than `max_pixels`; PyAV is not installed.
     """
     av, path = load_av(), Path(path)
     try:
@@ -148,4 +148,5 @@ def frames(path: str | Path, every: int = 1, max_pixels: int = MAX_PIXELS) -> It
 
 
 def _kinds(container: Any) -> str:
-    return " and ".join(sorted({stream.type for stream in container.streams})) or "something else"
+    kinds = " and ".join(sorted({stream.type for stream in container.streams}))
+    return f", only {kinds}" if kinds else ""

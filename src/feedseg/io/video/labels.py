@@ -58,9 +58,7 @@ def join_labels(parts: Iterable[Path], path: Path) -> None:
     """One file with the frames of several, as they are."""
     av = load_av()
     with ExitStack() as stack:
-        out = stack.enter_context(
-            av.open(str(path), "w", format="matroska", container_options={"fflags": "+bitexact"})
-        )
+        out = stack.enter_context(av.open(str(path), "w", format="matroska", container_options={"fflags": "+bitexact"}))
         target = None
         for part in parts:
             with av.open(str(part)) as source:

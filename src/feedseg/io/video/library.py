@@ -26,6 +26,7 @@ def load_av() -> Any:
     if not is_installed():
         raise FeedsegError(f"videos need PyAV: {ADVICE}")
     import av
+    import av.logging
 
     av.logging.set_level(None)  # what is wrong is told once, by exceptions
     return av

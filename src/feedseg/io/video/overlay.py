@@ -27,9 +27,7 @@ class OverlayVideo:
         self._like = like
         self._stack = ExitStack()
         options = {"fflags": "+bitexact", "movflags": "+faststart"}
-        self._out = self._stack.enter_context(
-            self._av.open(str(path), "w", format="mp4", container_options=options)
-        )
+        self._out = self._stack.enter_context(self._av.open(str(path), "w", format="mp4", container_options=options))
         self._video: Any = None
         self._sound = _Sound(self._out, sound, self._stack) if sound else None
 
