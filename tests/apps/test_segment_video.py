@@ -164,3 +164,24 @@ def test_without_pyav_it_is_said_what_to_install(segment: Run, complaint, monkey
     assert not hasattr(library, "av")
     assert segment("clip.mp4") == 2
     assert "pip install 'feedseg[video]'" in complaint()
+
+
+def test_numbered_frames_are_a_video(segment: Run, files, draw, capsys) -> None:
+    for number in (1, 2, 10, 9):
+        draw(f"walk/f{number:03}.png", number)
+    draw("walk/other.png")
+    assert segment("walk/f%03d.png", "--steady", 0.5, "--out", "out") == 0
+    assert files("out") == [f"walk.{end}" for end in ("frames.json", "labels.mkv", "overlay.mp4")]
+    assert times("out/walk.labels.mkv") == pytest.approx([0, 0.04, 0.08, 0.12])
+    draw("walk/f002.png", 7)  # another content: made again
+    before = labels_of("out/walk.labels.mkv")
+    assert segment("walk/f%03d.png", "--steady", 0.5, "--out", "out") == 0
+    after = labels_of("out/walk.labels.mkv")
+    assert [np.array_equal(old, new) for old, new in zip(before, after, strict=True)][:2] == [True, False]
+    Path("walk/f010.png").write_bytes(b"nothing")
+    capsys.readouterr()
+    assert segment("walk/f%03d.png", "--steady", 0.5, "--out", "out") == 1
+    assert "walk/f%03d.png is damaged behind frame 2" in capsys.readouterr().err
+    assert len(labels_of("out/walk.labels.mkv")) == 3
+    assert segment("walk/g%03d.png") == 2
+    assert "walk/g%03d.png matches no images" in capsys.readouterr().err

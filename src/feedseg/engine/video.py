@@ -28,7 +28,7 @@ from feedseg.io.output import Output
 from feedseg.io.overlay import FrameOverlay
 from feedseg.io.sources.base import Job
 from feedseg.io.sources.videos import FoundVideo
-from feedseg.io.video import Video, open_video
+from feedseg.io.video import Clip
 from feedseg.io.video.labels import SUFFIX as LABELS
 from feedseg.io.video.labels import join_labels, read_labels
 from feedseg.io.video.overlay import SUFFIX as OVERLAY
@@ -99,7 +99,7 @@ class SegmentVideos:
 
     def _segment(self, job: Job, parts: Parts) -> str | None:
         """Segment what no part has yet, and return why the file ends early, if it does."""
-        with open_video(job.image.path, self.max_pixels) as video:
+        with _video(job).clip(self.max_pixels) as video:
             total = None if video.expected is None else -(-video.expected // self.options.every)
             self.tell(job, parts.done, total)
             steady = None if self.options.steady is None else Steady(self.options.steady)
@@ -111,7 +111,7 @@ class SegmentVideos:
             return video.damage
 
     def _results(
-        self, job: Job, video: Video, start: int, steady: Steady | None, done: int, total: int | None
+        self, job: Job, video: Clip, start: int, steady: Steady | None, done: int, total: int | None
     ) -> Iterator[tuple[int, Fraction, Segmentation]]:
         taken: deque[tuple[int, Fraction]] = deque()
 
@@ -156,10 +156,10 @@ class SegmentVideos:
 
     def _draw(self, job: Job, labels: Path, target: Path, totals: VideoTotals) -> None:
         """The overlay of all frames; of those that were not segmented with the last labels before."""
-        path, example = job.image.path, totals.example
+        source, example = _video(job), totals.example
         look = FrameOverlay(totals.areas, example.size, example.names, example.background, example.palette)
         shown: np.ndarray | None = None
-        with open_video(path, self.max_pixels) as video, OverlayVideo(target, video, path) as out:
+        with source.clip(self.max_pixels) as video, OverlayVideo(target, video, source.sound) as out:
             held = read_labels(labels)
             for frame in interruptible_each(video.frames()):
                 if frame.number % self.options.every == 0:
@@ -174,6 +174,12 @@ class SegmentVideos:
         if path.is_dir():
             raise FeedsegError(f"cannot write {path}: it is a folder")
         return path, stack.enter_context(write_atomically(path))
+
+
+def _video(job: Job) -> FoundVideo:
+    if not isinstance(job.image, FoundVideo):
+        raise TypeError(f"{job.name} is no video")
+    return job.image
 
 
 def _array(steady: Steady) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from feedseg.io.video.frames import Frame, Video, frames, open_video
+from feedseg.io.video.clip import Clip, Frame
+from feedseg.io.video.frames import Video, frames, open_video
 
-__all__ = ["Frame", "Video", "frames", "open_video"]
+__all__ = ["Clip", "Frame", "Video", "frames", "open_video"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,12 @@ import numpy as np
 from feedseg.errors import FeedsegError, first_line, warn_user
 from feedseg.io.decoders import check_regular
 from feedseg.io.images import MAX_PIXELS
+from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
 from feedseg.io.video.library import OPTIONS, load_av
 
-USUAL_RATE = Fraction(25)  # frames a second, where a video does not say
 
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One frame of a video."""
-
-    number: int  # from 0, in the order in which they are shown
-    ticks: int  # when it is shown, in the video's `time_base`; more than the last frame's
-    time: Fraction  # the same in seconds
-    pixels: np.ndarray  # (height, width, 3) uint8 RGB, turned upright as the video says
-
-
-class Video:
-    """An opened video, to be read once from its beginning."""
+class Video(Clip):
+    """An opened video file."""
 
     def __init__(self, container: Any, name: str, max_pixels: int) -> None:
         """`container` is PyAV's. Raises FeedsegError where it has no video, or frames of too many pixels."""
@@ -38,20 +26,19 @@ class Video:
             raise FeedsegError(f"{name} has no pictures{_kinds(container)}: give a video that is whole")
         self.name = name
         self.max_pixels = max_pixels
-        self.damage: str | None = None  # once all frames were read: why those behind them could not be
         self._container, self._stream = container, container.streams.video[0]
         context = self._stream.codec_context
         if context is None:
             raise FeedsegError(f"{name} is in a format whose frames cannot be decoded here: convert it to H.264")
         self._check_size(context.width, context.height)
         context.thread_type = "AUTO"
-        self.time_base: Fraction = self._stream.time_base or Fraction(1, 90000)
-        self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or USUAL_RATE
-        self.aspect: Fraction | None = self._stream.sample_aspect_ratio  # of a pixel, before it is turned
+        self.time_base = self._stream.time_base or Fraction(1, 90000)
+        self.rate = self._stream.average_rate or self._stream.guessed_rate or USUAL_RATE
+        self.aspect = self._stream.sample_aspect_ratio
 
     @property
     def expected(self) -> int | None:
-        """How many frames there are, as far as the file says so without being read."""
+        """See `Clip.expected`."""
         if self._stream.frames:
             return self._stream.frames
         if self._container.duration:
@@ -59,14 +46,7 @@ class Video:
         return None
 
     def frames(self, every: int = 1, start: int = 0) -> Iterator[Frame]:
-        """Every n-th frame, those before number `start` left out.
-
-        A frame of another size than the first is brought to the first one's. Where the file is damaged the frames end,
-        and `damage` says why.
-
-        Raises:
-            FeedsegError: not even the first frame can be read; one is too large.
-        """
+        """See `Clip.frames`."""
         step = max(1, round(1 / (self.rate * self.time_base)))
         last: int | None = None
         shape: tuple[int, int] | None = None  # width and height as they are coded

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from feedseg.io.video.frames import Video
+from feedseg.io.video.clip import Clip
 from feedseg.io.video.library import OPTIONS, load_av
 
 SUFFIX = ".overlay.mp4"
@@ -21,7 +21,7 @@ _FINEST = 65535  # ticks a second, of MPEG-4 part 2
 class OverlayVideo:
     """Writes frames as H.264, or as MPEG-4 where that is not built in, and copies the sound of a video."""
 
-    def __init__(self, path: Path, like: Video, sound: Path | None) -> None:
+    def __init__(self, path: Path, like: Clip, sound: Path | None) -> None:
         """A file with the times and pixels of a video, and the sound of the file `sound`."""
         self._av = load_av()
         self._like = like
