@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -59,11 +60,15 @@ def test_a_frame_of_another_size_is_brought_to_the_first_ones(tmp_path: Path) ->
     assert all(later.ticks > earlier.ticks for earlier, later in pairwise(found))
 
 
-def test_a_file_that_is_cut_off_gives_the_frames_up_to_there(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.mp4", pictures(40)).read_bytes()
-    path = tmp_path / "cut.mp4"
-    path.write_bytes(whole[: len(whole) * 2 // 3])
-    with pytest.warns(UserWarning, match=r"cut\.mp4 is damaged behind frame \d+ .*left out"):
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+def test_a_file_that_is_cut_off_gives_the_frames_up_to_there(tmp_path: Path, kind: str) -> None:
+    whole = write_video(tmp_path / f"whole.{kind}", pictures(40))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(frames(whole))) == 40
+    path = tmp_path / f"cut.{kind}"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    with pytest.warns(UserWarning, match=r"cut\.\w+ is damaged behind frame \d+ .*left out"):
         found = list(frames(path))
     assert 5 < len(found) < 40
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from feedseg.io.decoders import check_regular
 from feedseg.io.images import MAX_PIXELS
 from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
 from feedseg.io.video.library import OPTIONS, load_av
+
+_TRUSTED = {"mov", "matroska", "avi", "asf"}  # formats whose files say how long they are
+_TOLERANCE = Fraction(1, 4)  # seconds
 
 
 class Video(Clip):
@@ -32,6 +36,7 @@ class Video(Clip):
             raise FeedsegError(f"{name} is in a format whose frames cannot be decoded here: convert it to H.264")
         self._check_size(context.width, context.height)
         context.thread_type = "AUTO"
+        self._end = Fraction(0)  # seconds, of all that was read
         self.time_base = self._stream.time_base or Fraction(1, 90000)
         self.rate = self._stream.average_rate or self._stream.guessed_rate or USUAL_RATE
         self.aspect = self._stream.sample_aspect_ratio
@@ -39,7 +44,7 @@ class Video(Clip):
     @property
     def expected(self) -> int | None:
         """See `Clip.expected`."""
-        if self._stream.frames:
+        if self._stream.frames and "mov" in self._container.format.name:  # AVI counts times without a frame, too
             return self._stream.frames
         if self._container.duration:
             return max(1, round(self._container.duration * self.rate / 1_000_000))
@@ -66,22 +71,30 @@ class Video(Clip):
             yield Frame(number, ticks, ticks * self.time_base, pixels)
         if number < 0:
             raise FeedsegError(f"{self.name} has no frames{f': {self.damage}' if self.damage else ''}")
-        promised = self._stream.frames
-        if self.damage is None and promised and number + 1 < promised and self._packets < promised:
-            self.damage = f"the file says that it has {promised} frames"
+        self.damage = self.damage or self._lack()
         if self.damage:
             self.damage = f"{self.name} is damaged behind frame {number} ({self.damage}): what follows is left out"
 
     def _decoded(self) -> Iterator[Any]:
         """PyAV's frames up to the end, or to the first damage."""
         av = load_av()
-        self._packets = 0
         try:
-            for packet in self._container.demux(self._stream):
-                self._packets += packet.size > 0
-                yield from packet.decode()
+            for packet in self._container.demux([self._stream, *self._container.streams.audio]):
+                if packet.pts is not None:
+                    self._end = max(self._end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                if packet.stream == self._stream:
+                    yield from packet.decode()
         except av.error.FFmpegError as error:
             self.damage = first_line(error)
+
+    def _lack(self) -> str | None:
+        """What says that a file was cut off which could be read up to its end: that it should last longer."""
+        if self._container.duration is None or not {*self._container.format.name.split(",")} & _TRUSTED:
+            return None
+        promised = Fraction(self._container.duration + (self._container.start_time or 0), 1_000_000)
+        if promised - self._end <= _TOLERANCE:
+            return None
+        return f"it ends at {float(self._end):.1f} s of {float(promised):.1f} s"
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.max_pixels:
@@ -106,6 +119,8 @@ def open_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Video
         raise FeedsegError(f"{path} does not exist") from error
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
+        if getattr(error, "errno", None) == EINVAL:  # what FFmpeg says of formats that are not allowed
+            reason = "it is in none of their formats"
         raise FeedsegError(f"{path} cannot be read as a video: {reason}") from error
     with container:
         yield Video(container, str(path), max_pixels)
