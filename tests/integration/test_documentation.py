@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from feedseg.vision.hosts import HOSTS
 from feedseg.vocabulary import Vocabulary
 from feedseg.weights import catalog
 from paths import ROOT
+from tiny_videos import pictures, write_video
 
 README = ROOT / "README.md"
 DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,6 +30,7 @@ TOOLS = {
     "import supervision": "supervision",
     "feedseg.integrations.cvat": "cvat_sdk",
     "explanation.save": "matplotlib",
+    "feedseg.io.video": "av",
 }
 WORDS_OF_README = 600
 WORDS_NOT_USED = "calm ear mouth rereading picture pictures reads-twice truth".split()
@@ -61,6 +64,8 @@ def desk(tiny_clip, tiny_proxy, tmp_path, monkeypatch):
     for name in ("photo.jpg", "other.jpg", "holiday/beach.jpg"):
         pixels = np.random.default_rng(len(name)).integers(0, 256, (60, 80, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / name)
+    if find_spec("av"):
+        write_video(tmp_path / "clip.mp4", pictures(3))
     Vocabulary(["cat", "sofa"]).write(tmp_path / "words.txt")
     shown = {"image": np.zeros((2, 3, 3), np.uint8), "confidence": np.ones((2, 3))}
     Segmentation(labels=np.zeros((2, 3), int), names=("cat", "sofa"), **shown).save(tmp_path / "feedseg-out", "saved")
@@ -125,6 +130,8 @@ def commands(page: Path) -> list[str]:
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("command", sorted({command for page in DOCS for command in commands(page)}))
 def test_commands_run(command):
+    if "clip.mp4" in command:
+        pytest.importorskip("av")
     from feedseg.apps.cli.main import app
 
     result = CliRunner().invoke(app, shlex.split(command)[1:])

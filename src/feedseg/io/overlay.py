@@ -121,3 +121,44 @@ def _outline(drawn: Image.Image, labels: np.ndarray) -> None:
     line = ImageChops.multiply(line, sparse)
     drawn.paste((16, 16, 16), mask=line.filter(ImageFilter.MaxFilter(3)).point([v * 6 // 10 for v in range(256)]))
     drawn.paste((255, 255, 255), mask=line.point([v * 9 // 10 for v in range(256)]))
+
+
+class FrameOverlay:
+    """Draws the frames of a video: with one legend, of all of it, so that nothing moves but the video."""
+
+    def __init__(
+        self, areas: np.ndarray, size: tuple[int, int], names: Sequence[str], background: bool, colours: np.ndarray
+    ) -> None:
+        """For frames of one size.
+
+        Args:
+            areas: the pixels of each class over all frames.
+            size: of the frames, width and height.
+            names: of the classes.
+            background: whether class 0 is toned down.
+            colours: of the classes, (classes, 3) uint8.
+        """
+        width, height = size
+        blank = np.zeros((height, width), np.uint8)
+        photograph, shown = _resized(np.zeros((height, width, 3), np.uint8), blank, LARGEST)
+        self._colours, self._background = colours, background
+        self._letters = max(13, max(shown.shape) // 80, math.isqrt(shown.size) // 43)
+        self._looks = Looks.of(areas, colours, background)
+        found = []
+        for index in self._looks.order:
+            r, g, b = colours[index].tolist()
+            fraction = float(areas[index] / areas.sum())
+            words = Words.of(names[index], index, self._letters)
+            found.append(Found(words, (r, g, b), self._looks.patterns[index], fraction))
+        missing = [(index, name) for index, name in enumerate(names) if not areas[index]]
+        self._sheet = with_legend(photograph, found, missing, self._letters)
+
+    def draw(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """A frame (height, width, 3) uint8 under the colours of its labels (height, width), and the legend."""
+        photograph, shown = _resized(image, labels, LARGEST)
+        drawn = _tinted(photograph, shown, self._colours, self._background)
+        draw_patterns(drawn, shown, self._colours, self._looks.patterns, max(8, self._letters * 3 // 4))
+        _outline(drawn, shown)
+        sheet = self._sheet.copy()
+        sheet.paste(drawn)
+        return np.asarray(sheet)

@@ -32,6 +32,7 @@ class SegmentSummary:
         self.standing = 0  # of these: their results were there already
         self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
         self.failures: list[str] = []
+        self.damaged: list[str] = []  # videos that end early, and why
         self._fractions: dict[str, float] = defaultdict(float)  # by class, summed over the images
         self._images: Counter[str] = Counter()  # by class, those that have it
         self._colours: dict[str, str] = {}
@@ -52,6 +53,9 @@ class SegmentSummary:
     def _count(self, about: Mapping[str, Any]) -> None:
         self.done += 1
         self.left_out += not about["files"]
+        if damage := about.get("video", {}).get("damage"):
+            self.damaged.append(damage)
+            complain(damage)
         for one in about["classes"] if about["files"] else ():
             self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
             self._images[one["name"]] += one["pixels"] > 0
@@ -100,6 +104,7 @@ class SegmentSummary:
         rows += list(zip(chain(("exported",), repeat("")), map(str, exports.values()), strict=False))
         if skipped:
             rows.append(("skipped", listed([f"{number} {kind}" for kind, number in skipped.items()])))
+        rows += list(zip(chain(("damaged",), repeat("")), self.damaged, strict=False))
         rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
         show(screen, facts(rows))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock
+from rich.progress import Progress, TaskID
 
 from feedseg.apps.cli.console import complain, console, is_live, note_warning, progress
 from feedseg.apps.cli.loading import load_segmenter
@@ -28,10 +29,13 @@ from feedseg.engine.run import SOME_FAILED, Totals, run
 from feedseg.engine.segment import Segmented, SegmentFiles, fingerprint
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor
+from feedseg.engine.video import SUFFIXES as VIDEO_SUFFIXES
+from feedseg.engine.video import ImagesThenVideos, SegmentVideos, Tell, VideoOptions
 from feedseg.errors import FeedsegError
 from feedseg.io.output import Output
 from feedseg.io.sources.base import Job, Search
 from feedseg.io.sources.find import Findings, find_images
+from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.writers import suffixes
 from feedseg.segmenter import Segmenter
 from feedseg.vision.devices import device_of_worker
@@ -55,6 +59,7 @@ class SegmentRequest:
     shards: int  # processes
     shard: Shard | None  # which part of the work is wanted
     max_pixels: int
+    videos: VideoOptions
     as_json: bool  # a line per image to stdout, and all that is for people to stderr
 
 
@@ -64,7 +69,7 @@ def find(arguments: Sequence[str], *, allow_urls: bool, max_bytes: int) -> Findi
     Raises:
         FeedsegError: there are none.
     """
-    found = find_images(arguments, Search(_endings(), results_finder(STEM), allow_urls, max_bytes))
+    found = find_images(arguments, Search(_endings(), results_finder(STEM), allow_urls, max_bytes, videos=True))
     if not found.images:
         raise FeedsegError("; ".join([failure.reason for failure in found.failures] or ["there are no images"]))
     return found
@@ -91,7 +96,7 @@ def segment_files(request: SegmentRequest, found: Findings) -> int:
         images = bar.add_task("images", total=len(jobs))
         for failure in found.failures:
             summary.fail(failure.input, failure.reason)
-        totals = _made(request, segmenter, folder, jobs, summary, stack, lambda: bar.advance(images))
+        totals = _made(request, segmenter, folder, jobs, summary, stack, lambda: bar.advance(images), _frames(bar))
         exports, unwritten = {}, None
         if not totals.stopped:
             try:
@@ -103,15 +108,20 @@ def segment_files(request: SegmentRequest, found: Findings) -> int:
     summary.stopped(totals)
     if unwritten is not None:
         complain(unwritten)
-    return totals.exit_code or (SOME_FAILED if found.failures or unwritten else 0)
+    return totals.exit_code or (SOME_FAILED if found.failures or unwritten or summary.damaged else 0)
 
 
 def _claimed(request: SegmentRequest, segmenter: Segmenter, found: Findings) -> ResultsFolder:
-    of = fingerprint(segmenter, request.words, request.output, request.refiners)
+    of = _fingerprint(request, segmenter)
     endings = _endings()
     if request.out is None:
         return ResultsFolder.claim_default(of, found.images, endings, overwrite=request.overwrite)
     return ResultsFolder.claim(request.out, of, found.images, endings, request.shard, overwrite=request.overwrite)
+
+
+def _fingerprint(request: SegmentRequest, segmenter: Segmenter) -> dict[str, Any]:
+    of = fingerprint(segmenter, request.words, request.output, request.refiners)
+    return of | ({"videos": videos} if (videos := request.videos.describe()) else {})
 
 
 def _made(
@@ -122,6 +132,7 @@ def _made(
     summary: SegmentSummary,
     stack: ExitStack,
     advance: Callable[[], object],
+    frames: Tell,
 ) -> Totals[Job]:
     """Tell what stands, and make the rest."""
     current: set[str] = set()
@@ -137,12 +148,57 @@ def _made(
         summary.add(outcome)
         advance()
 
-    missing = len(jobs) - len(current)
-    executor = _executor(request, segmenter, folder.folder, missing, stack)
+    missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
+    executor = _executor(request, segmenter, folder.folder, missing, stack, frames)
     return run(executor, jobs, folder.recording(current, request.shard), tell)
 
 
 def _executor(
+    request: SegmentRequest,
+    segmenter: Segmenter,
+    folder: Path,
+    missing: Sequence[Job],
+    stack: ExitStack,
+    frames: Tell,
+) -> Executor[Job, Segmented]:
+    """Images in this process, or in several that `stack` closes, and then videos in this one."""
+    videos = sum(isinstance(job.image, FoundVideo) for job in missing)
+    images = _image_executor(request, segmenter, folder, len(missing) - videos, stack)
+    if not videos:
+        return images
+    of = _fingerprint(request, segmenter)
+    return ImagesThenVideos(
+        images,
+        SegmentVideos(
+            segmenter,
+            request.words,
+            request.output,
+            folder,
+            of,
+            request.videos,
+            request.refiners,
+            request.max_pixels,
+            frames,
+        ),
+    )
+
+
+def _frames(bar: Progress) -> Tell:
+    """Shows how far a video is."""
+    shown: dict[str, TaskID] = {}
+
+    def tell(job: Job, done: int, total: int | None) -> None:
+        if job.name not in shown:
+            for task in shown.values():
+                bar.remove_task(task)
+            shown.clear()
+            shown[job.name] = bar.add_task("frames", total=total, completed=done)
+        bar.update(shown[job.name], completed=done)
+
+    return tell
+
+
+def _image_executor(
     request: SegmentRequest, segmenter: Segmenter, folder: Path, missing: int, stack: ExitStack
 ) -> Executor[Job, Segmented]:
     """This process, or several that `stack` closes."""
@@ -175,4 +231,4 @@ def build_worker(request: SegmentRequest, folder: Path, threads: int, shard: Sha
 
 def _endings() -> tuple[str, ...]:
     """Of the names of results, in lower case."""
-    return tuple(ending.lower() for ending in suffixes())
+    return tuple(ending.lower() for ending in (*suffixes(), *VIDEO_SUFFIXES))

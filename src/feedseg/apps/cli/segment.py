@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from feedseg.apps.cli import options
-from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, WORDS, WORK, flag, option
+from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, VIDEO, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.weights.catalog import DEFAULT_MODEL
@@ -119,6 +119,21 @@ def segment(
             hidden=True,
         ),
     ] = None,
+    every: Annotated[
+        int,
+        option(VIDEO, "N", "Segment every N-th frame of a video; labels are held.", "--every", min=1, hidden=True),
+    ] = 1,
+    steady: Annotated[
+        float | None,
+        option(
+            VIDEO,
+            "ALPHA",
+            "Average the scores over a video's frames: ALPHA of the new frame (0 to 1; 0.4 is a good start), the rest "
+            "of those before.",
+            "--steady",
+            hidden=True,
+        ),
+    ] = None,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,
     allow_urls: Annotated[
         bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
@@ -179,9 +194,11 @@ def segment(
     part = options.chosen_shard(shard, shards)
     if part is not None and out is None:
         raise FeedsegError("--shard needs --out: the folder that all shards write into")
+    if steady is not None and not 0 < steady <= 1:
+        raise FeedsegError(f"--steady is above 0 and at most 1, not {steady:g}: 0.4 is a good start")
     folder = None if out is None else check_writable(out)
 
-    from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
+    from feedseg.apps.cli.run_segment import SegmentRequest, VideoOptions, find, segment_files
 
     request = SegmentRequest(
         words=words,
@@ -206,6 +223,7 @@ def segment(
         shards=shards,
         shard=part,
         max_pixels=options.amount("--max-pixels", max_pixels),
+        videos=VideoOptions(every, steady),
         as_json=as_json,
     )
     findings = find(images, allow_urls=allow_urls, max_bytes=options.amount("--max-bytes", max_bytes))

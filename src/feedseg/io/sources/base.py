@@ -124,6 +124,7 @@ class Search:
     results: Callable[[Path], Container[str]] = lambda folder: ()  # the names of results that lie in a folder
     allow_urls: bool = False
     max_bytes: int = MAX_BYTES  # of an image from an address or standard input
+    videos: bool = False  # whether they are looked for, too
 
 
 Finding = Found | Failure | Skipped | Refused | Given
@@ -159,18 +160,21 @@ def digest(file: BinaryIO) -> str:
 def classified(path: Path, inside: PurePath, home: str, search: Search) -> Finding:
     """What a file is that was not given by its name: an image, or what it is counted as."""
     from feedseg.io.decoders import BY_SUFFIX, readable
+    from feedseg.io.sources.videos import found_video, is_video
 
     lowered = path.name.lower()
     suffix = PurePath(lowered).suffix
     if lowered.startswith("."):
         return Skipped(path, "hidden")
-    if (suffix in BY_SUFFIX and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
+    known = suffix in BY_SUFFIX or is_video(path)
+    if (known and lowered.endswith(search.endings)) or path.name in search.results(path.parent):
         return Skipped(path, "of earlier results")
+    if search.videos and is_video(path):
+        return _regular(path) or found_video(path, inside, home)
     if suffix not in BY_SUFFIX:
         return Skipped(path, suffix or "without suffix")
-    if BY_SUFFIX[suffix] not in readable():
-        return refused(path)
-    return _regular(path) or Found(path, inside, home)
+    readable_here = BY_SUFFIX[suffix] in readable()
+    return (_regular(path) or Found(path, inside, home)) if readable_here else refused(path)
 
 
 def _regular(path: Path) -> Failure | None:

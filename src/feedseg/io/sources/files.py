@@ -20,6 +20,7 @@ class Files(Source):
     def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """See `Source.find`."""
         from feedseg.io.decoders import BY_SUFFIX, readable
+        from feedseg.io.sources.videos import found_video, is_video
 
         path = Path(argument)
         if not path.exists():
@@ -27,7 +28,8 @@ class Files(Source):
         elif (known := BY_SUFFIX.get(path.suffix.lower())) and known not in readable():
             yield refused(path)
         else:
-            yield Found(path, PurePath(path.name), path.absolute().parent.resolve().name)
+            of = path, PurePath(path.name), path.absolute().parent.resolve().name
+            yield found_video(*of) if search.videos and is_video(path) else Found(*of)
 
 
 SOURCE = Files()

@@ -1,0 +1,123 @@
+"""What is finished of a video, part by part, so that a run that was ended goes on behind it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feedseg.files import remove_temporaries, write_atomically
+from feedseg.io.sources.base import STATE
+from feedseg.io.video.labels import LabelsVideo
+from feedseg.segmentation import Segmentation
+
+LENGTH = 25  # frames of a part: what is lost at most
+
+
+@dataclass
+class Part:
+    """Frames that are being written."""
+
+    labels: LabelsVideo
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, number: int, time: Fraction, result: Segmentation) -> None:
+        """The next frame."""
+        self.labels.add(result.labels, time)
+        about = {"frame": number, "time": float(time), "mean_confidence": result.mean_confidence}
+        self.frames.append(about | {"pixels": [*result.pixels.values()]})
+
+
+class Parts:
+    """The finished parts of one video; they lie in a folder of their own until the whole is written."""
+
+    def __init__(self, folder: Path, name: str, of: Mapping[str, Any]) -> None:
+        """The parts that are there already, where they are of the same.
+
+        Args:
+            folder: of the results.
+            name: what tells the video from others.
+            of: all that the parts depend on, as JSON; others' are removed.
+        """
+        self.folder = folder / STATE / "videos" / sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
+        whose = self.folder / "of.json"
+        said = json.dumps(dict(of), sort_keys=True)
+        if not whose.is_file() or whose.read_text(encoding="utf-8") != said:
+            self.remove()
+            with write_atomically(whose) as temporary:
+                temporary.write_text(said, encoding="utf-8")
+        remove_temporaries(self.folder)
+        self.number = 0
+        self.next_frame, self.done, self.last = 0, 0, -1
+        while (path := self._record(self.number)).is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            self._count(content)
+
+    @property
+    def labels(self) -> list[Path]:
+        """The files with the labels, in order."""
+        return [self._labels(number) for number in range(self.number)]
+
+    def frames(self) -> Iterator[dict[str, Any]]:
+        """What there is to say of every frame, in order."""
+        for number in range(self.number):
+            yield from json.loads(self._record(number).read_text(encoding="utf-8"))["frames"]
+
+    def average(self) -> np.ndarray | None:
+        """The averages behind the last part, where they were kept."""
+        path = self._average(self.number - 1)
+        return np.load(path) if path.is_file() else None
+
+    def write(self, results: Iterator[tuple[int, Fraction, Segmentation]], average: Any = None) -> int:
+        """Write the next part and return its number of frames, 0 where there are no more.
+
+        Args:
+            results: frames' numbers, times and results; at most `LENGTH` are taken.
+            average: a function that gives the averages behind the last of them, or None.
+        """
+        first = next(results, None)
+        if first is None:
+            return 0
+        with write_atomically(self._labels(self.number)) as temporary, LabelsVideo(temporary, self.last) as labels:
+            part = Part(labels)
+            part.add(*first)
+            while len(part.frames) < LENGTH and (one := next(results, None)) is not None:
+                part.add(*one)
+        if average is not None:
+            with write_atomically(self._average(self.number)) as temporary:
+                np.save(temporary, average())
+        content = {"frames": part.frames, "last": labels.last}
+        with write_atomically(self._record(self.number)) as temporary:  # last: where it is, the others are
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+        self._average(self.number - 1).unlink(missing_ok=True)
+        self._count(content)
+        return len(part.frames)
+
+    def remove(self) -> None:
+        """Remove all of it, and the folder above once it is empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # parts of others, or not there
+            self.folder.parent.rmdir()
+
+    def _count(self, content: Mapping[str, Any]) -> None:
+        self.number += 1
+        self.done += len(content["frames"])
+        self.next_frame = content["frames"][-1]["frame"] + 1
+        self.last = content["last"]
+
+    def _labels(self, number: int) -> Path:
+        return self.folder / f"{number:06}.mkv"
+
+    def _record(self, number: int) -> Path:
+        return self.folder / f"{number:06}.json"
+
+    def _average(self, number: int) -> Path:
+        return self.folder / f"{number:06}.npy"
