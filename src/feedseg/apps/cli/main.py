@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import convert, data, demo, doctor, evaluate, models, segment, sweep
+from feedseg.apps.cli import convert, data, demo, doctor, evaluate, models, segment, serve, sweep
 from feedseg.apps.cli.console import complain, short_warnings
 from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain, memory_advice
@@ -53,6 +53,7 @@ app.command(epilog=convert.EXAMPLES)(convert.convert)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command()(models.models)
 app.command()(doctor.doctor)
 
