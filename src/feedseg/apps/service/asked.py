@@ -46,7 +46,7 @@ class Asked(BaseModel):
     ] = "png"
 
     def check_names(self, models: tuple[str, ...]) -> None:
-        """Raises RefusedError where something is named that is not offered: a path or a module of one's own never is."""
+        """Raises RefusedError where a name is not offered: a path or a module of one's own never is."""
         for what, name, offered in (
             ("model", self.model or models[0], models),
             ("host", self.host, HOSTS.names()),

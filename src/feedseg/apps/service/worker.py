@@ -79,11 +79,12 @@ class Worker:
         self._jobs: deque[Job] = deque()
         self._changed = Condition()
         self._ending = False
-        self._thread = Thread(target=self._run, name="feedseg-worker", daemon=True)
+        self._thread: Thread | None = None
 
     def start(self, first: Callable[[Pool], None]) -> None:
         """Start the thread, which does `first` before it takes any job."""
-        self._first = first
+        self._ending = False
+        self._thread = Thread(target=self._run, args=(first,), name="feedseg-worker", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
@@ -99,10 +100,11 @@ class Worker:
         with self._changed:
             self._ending = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _run(self) -> None:
-        self._first(self._pool)
+    def _run(self, first: Callable[[Pool], None]) -> None:
+        first(self._pool)
         while batch := self._next():
             self._metrics.batch.observe(len(batch))
             try:
@@ -129,12 +131,12 @@ class Worker:
                 return batch
 
     def _is_wanted(self, job: Job) -> bool:
-        if time.monotonic() > job.deadline:
+        wanted = job.future.set_running_or_notify_cancel()  # from here on it cannot be cancelled any more
+        if wanted and time.monotonic() > job.deadline:
             job.future.set_exception(RefusedError(504, f"no answer within {self._limits.seconds:g} s"))
-        elif job.future.set_running_or_notify_cancel():
-            return True
-        self._metrics.abandoned.inc()
-        return False
+            wanted = False
+        self._metrics.abandoned.inc(not wanted)
+        return wanted
 
     def _answer(self, batch: list[Job]) -> None:
         segmenter = self._pool.segmenter(batch[0].model, batch[0].host)
