@@ -21,7 +21,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from feedseg import Segmentation
+from feedseg import Segmentation, Vocabulary
 
 WORDS = "striped, dotted, bricks"
 Running = Callable[..., tuple[subprocess.Popen[str], str]]
@@ -95,6 +95,11 @@ def test_a_signal_ends_it_when_what_was_accepted_is_answered(
 
 def test_clients_that_go_away_or_send_slowly_free_their_places(running: Running, pictures: list[bytes]) -> None:
     _, address = running("--queue", "2", "--seconds", "2")
+    port = httpx.URL(address).port or 80
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]  # as many as it has places for
+    until(lambda: answers(address))  # once they have been closed
+    for one in silent:
+        one.close()
     request = httpx.Request("POST", f"{address}/v1/segment", files={"image": pictures[0]}, data={"words": WORDS})
     lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     content = f"POST /v1/segment HTTP/1.1\r\n{lines}\r\n".encode() + request.read()
@@ -111,6 +116,17 @@ def test_clients_that_go_away_or_send_slowly_free_their_places(running: Running,
 
     found = httpx.post(f"{address}/v1/segment", content=slowly(), headers={"Content-Type": "application/json"})
     assert found.status_code == 408
+
+
+def test_the_example_client_writes_the_labels(
+    running: Running, pictures: list[bytes], library: Callable[..., Segmentation], tmp_path: Path, root: Path
+) -> None:
+    _, address = running()
+    (tmp_path / "picture.png").write_bytes(pictures[0])
+    command = [sys.executable, str(root / "examples/client.py"), "picture.png", WORDS, "labels.png", address]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    expected = library(pictures[0], Vocabulary.parse_line(WORDS, "auto")).labels
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "labels.png")), expected)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is for POSIX systems")

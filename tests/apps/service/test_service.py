@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from feedseg import Segmentation, Segmenter
+from feedseg import Segmentation, Segmenter, Vocabulary
 from feedseg.apps.service import worker as worker_module
+from feedseg.apps.service.refused import RefusedError
+from feedseg.io.images import decode_image
 
 WORDS = "striped, dotted, bricks"
 Served = Callable[..., TestClient]
@@ -227,6 +230,48 @@ def test_a_defect_is_one_line_and_the_next_request_is_answered(
     assert ask(client, pictures[0]).status_code == 200
 
 
+def test_one_image_that_fails_does_not_take_its_batch_with_it(
+    served: Served, pictures: list[bytes], library: Callable[..., Segmentation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = served()
+    state = client.app.state.feedseg  # type: ignore[attr-defined]
+    segmenter = state.pool.segmenter("mini", "proxyclip")
+    jobs = [
+        worker_module.Job(
+            decode_image(BytesIO(picture), "x"),
+            str(number),
+            Vocabulary.of(WORDS),
+            "mini",
+            "proxyclip",
+            "auto",
+            (),
+            1e12,
+        )
+        for number, picture in enumerate(pictures[:3])
+    ]
+    encode = Segmenter.encode_many
+
+    def failing(self: Segmenter, images: Any, **options: Any) -> Any:
+        if any(image is jobs[1].image for image in images):
+            raise ValueError
+        return encode(self, images, **options)
+
+    monkeypatch.setattr(Segmenter, "encode_many", failing)
+    monkeypatch.setattr(Segmenter, "device", torch.device("meta"))  # as on an accelerator, all at once
+    state.worker._answer_all(jobs)
+    monkeypatch.undo()
+    with pytest.raises(RefusedError, match="unexpected ValueError"):
+        jobs[1].future.result()
+    for number in (0, 2):
+        found = jobs[number].future.result().result
+        np.testing.assert_array_equal(found.labels, library(pictures[number]).labels)
+    assert segmenter.device.type == "cpu"
+
+
+def test_large_images_that_wait_are_bounded_together(served: Served, pictures: list[bytes]) -> None:
+    assert ask(served(image_bytes=1000), pictures[0]).status_code == 429
+
+
 def test_a_model_that_cannot_be_loaded_is_told(pictures: list[bytes]) -> None:
     from feedseg.apps.service.app import Service, create_app
 
@@ -245,6 +290,7 @@ def test_figures_for_prometheus(served: Served, pictures: list[bytes]) -> None:
     samples = [one for family in text_string_to_metric_families(client.get("/metrics").text) for one in family.samples]
     counted = {one.labels["status"]: one.value for one in samples if one.name == "feedseg_requests_total"}
     assert counted == {"200": 1, "422": 1}
+    assert "process_resident_memory_bytes" in {one.name for one in samples}
     assert WORDS not in json.dumps([str(one) for one in samples])
 
 

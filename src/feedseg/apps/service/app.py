@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
@@ -32,6 +33,7 @@ from feedseg.apps.service.pool import Pool
 from feedseg.apps.service.refused import RefusedError
 from feedseg.apps.service.worker import Answered, Job, Worker
 from feedseg.errors import FeedsegError
+from feedseg.io.decoders import opened_image
 from feedseg.io.images import RgbImage, decode_image
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_MODEL
@@ -62,6 +64,7 @@ class State:
         self.pool = Pool(service.device, service.limits.models, lambda _: self.images.clear())
         self.worker = Worker(self.pool, self.images, service.limits, self.metrics)
         self.is_ready, self.fault = False, ""
+        self.waiting_bytes = 0  # of decoded images
 
     def load(self, pool: Pool) -> None:
         """Load the first model; what fails is told by /readyz and by every request."""
@@ -139,9 +142,16 @@ def create_app(service: Service | None = None) -> FastAPI:
             deadline=arrived + limits.seconds,
             arrived=arrived,
         )
-        state.worker.submit(job)
-        answered = await _awaited(request, job, limits)
-        if request.headers.get("accept", "") == "image/png":
+        if state.waiting_bytes + image.pixels.nbytes > limits.image_bytes:
+            raise RefusedError(429, "too many large images wait: try again")
+        state.waiting_bytes += image.pixels.nbytes
+        try:
+            state.worker.submit(job)
+            answered = await _awaited(request, job, limits)
+        finally:
+            state.waiting_bytes -= image.pixels.nbytes
+        wanted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()  # the first is preferred
+        if wanted == "image/png":
             png = await anyio.to_thread.run_sync(labels_png, answered.result, limiter=decoding)
             return Response(png, media_type="image/png")
         content_of = await anyio.to_thread.run_sync(answer, answered.result, asked.format, limiter=decoding)
@@ -197,10 +207,17 @@ async def _read(request: Request) -> tuple[Asked, bytes]:
 def _decoded(content: bytes, pixels: int) -> RgbImage:
     """The image of some bytes. Raises RefusedError."""
     try:
+        with opened_image(BytesIO(content), "the image", sys.maxsize) as opened:  # its header alone
+            count = opened.width * opened.height
+        if count > pixels:
+            raise RefusedError(
+                413, f"the image has {count / 1e6:.1f} million pixels, more than {pixels / 1e6:g} million"
+            )
         return decode_image(BytesIO(content), "the image", pixels)
+    except RefusedError:
+        raise
     except FeedsegError as error:
-        text = str(error).replace("--max-pixels", "the limit of this service")
-        raise RefusedError(413 if "pixels" in text and "limit" in text else 422, text) from error
+        raise RefusedError(422, str(error)) from error
 
 
 async def _awaited(request: Request, job: Job, limits: Limits) -> Answered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -13,6 +13,7 @@ class Metrics:
     def __init__(self) -> None:
         own = CollectorRegistry()
         self.registry = own
+        ProcessCollector(registry=own)  # memory, processor time, open files
         self.requests = Counter("feedseg_requests", "Requests to segment, by status", ["status"], registry=own)
         self.seconds = Histogram("feedseg_request_seconds", "From the first byte to the answer", registry=own)
         self.waiting = Gauge("feedseg_requests_now", "Requests that wait or are answered", registry=own)

@@ -35,6 +35,7 @@ def serve(service: Service, address: str, port: int, workers: int, access_log: b
         log_level="info",
         timeout_graceful_shutdown=int(service.limits.seconds) + 1,
         server_header=False,
+        http="feedseg.apps.service.connections:TimedProtocol",
         limit_concurrency=4 * service.limits.queue,  # connections; uvicorn itself sends others away, with 503
     )
 

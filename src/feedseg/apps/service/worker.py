@@ -107,14 +107,28 @@ class Worker:
         first(self._pool)
         while batch := self._next():
             self._metrics.batch.observe(len(batch))
-            try:
-                self._answer(batch)
-            except BaseException as error:  # a defect, or a lack of memory: these requests fail, the service goes on
-                self._images.clear() if memory_advice(error) else None
-                for job in batch:
-                    if not job.future.done():
-                        job.future.set_exception(failure(error))
+            self._answer_all(batch)
             self._metrics.cache.set(self._images.bytes)
+
+    def _answer_all(self, batch: list[Job]) -> None:
+        """Answer jobs of one model and host, whatever happens."""
+        try:
+            segmenter = self._pool.segmenter(batch[0].model, batch[0].host)
+            # Where windows go one at a time, as on a CPU, images would only wait for each other.
+            if segmenter.batch_size == 1 and len(batch) > 1:
+                for job in batch:
+                    self._answer_all([job])
+            else:
+                self._answer(segmenter, batch)
+        except BaseException as error:  # a defect, or a lack of memory: the service goes on
+            if memory_advice(error):
+                self._images.clear()
+            left = [job for job in batch if not job.future.done()]
+            for job in left:
+                if len(batch) > 1:  # one of them may be the cause
+                    self._answer_all([job])
+                else:
+                    job.future.set_exception(failure(error))
 
     def _next(self) -> list[Job]:
         """The jobs that wait longest of one model and host, those left out whose client is gone; none at the end."""
@@ -138,8 +152,7 @@ class Worker:
         self._metrics.abandoned.inc(not wanted)
         return wanted
 
-    def _answer(self, batch: list[Job]) -> None:
-        segmenter = self._pool.segmenter(batch[0].model, batch[0].host)
+    def _answer(self, segmenter: Segmenter, batch: list[Job]) -> None:
         started = time.monotonic()
         found = {job.key: self._images.get(job.key) for job in batch}
         kept = {key for key, image in found.items() if image is not None}
