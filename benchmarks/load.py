@@ -3,8 +3,8 @@
     python benchmarks/load.py [--minutes 10] [--clients 200] [--model mini] [--workers 1] [--json FILE]
 
 Starts a service on a free local port, asks it one request at a time and then with many clients at once, each
-with images and words of its own, and compares every answer with what the library says. Prints latencies, throughput, and
-the service's memory over time; exit code 1 if an answer is wrong or lost, or the memory grows.
+with images and words of its own, and compares every answer with what the library says. Prints latencies, throughput,
+and the service's memory over time; exit code 1 if an answer is wrong or lost, or the memory grows.
 """
 
 from __future__ import annotations
