@@ -80,7 +80,7 @@ def load_segmenter(
     source = name if isinstance(name, Model) else repository_of(name, "tower")
     encoder = None if proxy is None else load_proxy(proxy)  # first, so that a wrong name costs no download
     loaded = source if isinstance(source, Model) else open_model(source)
-    card = CARDS.get(str(name))
+    card = CARDS.get(_called(name))
     if card and card.is_bundled:  # where the package is installed says nothing to others
         loaded = replace(loaded, source=card.name)
     tower = loaded.tower
@@ -108,5 +108,10 @@ def own_settings(model: str | Path | Model, tower: VisionTower) -> Settings | No
     Returns:
         None for one whose host decides.
     """
-    card = CARDS.get(str(model))
+    card = CARDS.get(_called(model))
     return (card and card.settings) or (None if tower.square_windows else WHOLE_IMAGE)
+
+
+def _called(model: str | Path | Model) -> str:
+    """What a model is called; a loaded one keeps its name."""
+    return model.source if isinstance(model, Model) else str(model)

@@ -110,11 +110,20 @@ class Segmenter:
 
     def encode(self, image: ImageLike, *, settings: Settings | None = None) -> EncodedImage:
         """Run tower, proxy and host on an image; the words come later, as often as one likes."""
-        one = read_image(image)
+        (encoded,) = self.encode_many([read_image(image)], settings=settings)
+        return encoded
+
+    def encode_many(self, images: Sequence[ImageLike], *, settings: Settings | None = None) -> list[EncodedImage]:
+        """Encode images, whose windows share batches where the device gains by it."""
         chosen = self._plan(settings=settings).settings
-        size = self._working_size(one, chosen)
-        encoded = [(placement, window) for _, placement, window in self._encode([resized(one, size)], chosen)]
-        return EncodedImage(self, one, chosen, size, tuple(encoded))
+        read = [read_image(image) for image in images]
+        sizes = [self._working_size(image, chosen) for image in read]
+        windows: list[list[tuple[Placement | None, EncodedWindow]]] = [[] for _ in read]
+        pixels = [resized(image, size) for image, size in zip(read, sizes, strict=True)]
+        for index, placement, window in self._encode(pixels, chosen):
+            windows[index].append((placement, window))
+        parts = zip(read, sizes, windows, strict=True)
+        return [EncodedImage(self, image, chosen, size, tuple(found)) for image, size, found in parts]
 
     open = encode  # what it was called up to version 0.2
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import compare, convert, data, demo, doctor, evaluate, explain, models, segment, sweep
+from feedseg.apps.cli import compare, convert, data, demo, doctor, evaluate, explain, models, segment, serve, sweep
 from feedseg.apps.cli.console import complain, short_warnings
 from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain as explained
@@ -56,6 +56,7 @@ app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command()(models.models)
 app.command()(doctor.doctor)
 
