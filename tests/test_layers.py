@@ -14,7 +14,7 @@ SOURCE = Path(str(feedseg.__file__)).parent
 # Lowest first. Rooms of one line import nothing of each other.
 LAYERS = (
     ("errors",),
-    ("files", "registry", "settings"),
+    ("files", "json_files", "registry", "settings"),
     ("vocabulary",),
     ("weights",),
     ("io", "vision"),

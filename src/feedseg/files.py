@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,9 +44,14 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what `write_atomically` has left in a folder where its process was killed; nobody may be writing there."""
+def remove_temporaries(folder: Path, older_than: float = 0.0) -> None:
+    """Remove what `write_atomically` has left in a folder where its process was killed.
+
+    Args:
+        folder: where.
+        older_than: seconds since they were last written to; 0 only where nobody else may be writing.
+    """
     with suppress(OSError):  # not there, or not ours to change
         for path in folder.iterdir():
-            if _TEMPORARY.fullmatch(path.name):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime >= older_than:
                 path.unlink()

@@ -190,13 +190,47 @@ def test_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find_checkpoint("~").folder == tmp_path
 
 
-def test_truncated_safetensors_are_named_with_what_to_delete(tmp_path: Path) -> None:
+def test_truncated_safetensors_are_named_and_nobody_is_told_to_delete_what_a_link_points_to(tmp_path: Path) -> None:
     blob = tmp_path / "blob"
     blob.write_bytes(save(TENSORS)[:-1])
     (tmp_path / "model.safetensors").symlink_to(blob)
     text = complaint(lambda: load_weights(find_checkpoint(tmp_path)))
     assert str(tmp_path / "model.safetensors") in text
-    assert f"delete {blob} " in text
+    assert "delete" not in text
+    assert str(blob) not in text
+    assert "put a whole copy in its place" in text
+
+
+def test_damaged_files_of_the_hubs_cache_are_fetched_again(tmp_path: Path) -> None:
+    cache = tmp_path / "models--owner--name"
+    blob, snapshot = cache / "blobs/0123", cache / "snapshots/abcd"
+    blob.parent.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    blob.write_bytes(save(TENSORS)[:-1])
+    (snapshot / "model.safetensors").symlink_to(blob)
+    text = complaint(lambda: load_weights(find_checkpoint(snapshot)))
+    assert "hf download owner/name --force-download" in text
+
+
+@pytest.mark.parametrize(
+    ("tensors", "expected"),
+    [
+        ({"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(2, 2)}, "a holds values that are no finite numbers"),
+        ({"a": torch.tensor([1.0, float("inf")])}, "a holds values that are no finite numbers"),
+        ({"a": torch.ones(3), "b": torch.zeros(2, 2)}, "holds nothing but zeros"),
+        ({"a": torch.ones(3, 4, dtype=torch.int8), "a.scale": torch.ones(7)}, "the scales of a do not fit it"),
+    ],
+)
+def test_weights_that_cannot_be_any_are_told(tensors: dict[str, torch.Tensor], expected: str, tmp_path: Path) -> None:
+    save_file(tensors, tmp_path / "model.safetensors")
+    text = complaint(lambda: load_weights(find_checkpoint(tmp_path)))
+    assert expected in text
+    assert str(tmp_path) in text
+
+
+def test_large_finite_numbers_are_weights(tmp_path: Path) -> None:
+    save_file({"a": torch.full((4, 4), 3e38)}, tmp_path / "model.safetensors")  # their sum is not finite
+    assert load_weights(find_checkpoint(tmp_path))["a"].shape == (4, 4)
 
 
 def test_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

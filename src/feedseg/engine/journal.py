@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
+from feedseg.json_files import parse_json
 
 FORMAT = 3
 Fingerprint = Mapping[str, Any]
@@ -242,7 +243,7 @@ def _read(path: Path) -> list[Record]:
     except OSError as error:
         raise FeedsegError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
-        return [_record(json.loads(line)) for line in content.split(b"\n")[1:-1]]
+        return [_record(parse_json(line)) for line in content.split(b"\n")[1:-1]]
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(path) from error
 
@@ -268,7 +269,7 @@ def _fingerprint(path: Path) -> Fingerprint | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        first = json.loads(line)
+        first = parse_json(line)
         written, fingerprint = first["journal"], first["fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(path) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feedseg.errors import FeedsegError
+from feedseg.io.results import Record
 from feedseg.io.sources.base import Found
 
 Stamp = tuple[int, str]  # a file's size in bytes and its SHA-256
@@ -62,7 +62,7 @@ class Kept:
         """All about the result, with its files' paths."""
         about = self.about
         if about is None:
-            about = json.loads((folder / str(self.record)).read_text(encoding="utf-8"))
+            about = Record.read(folder / str(self.record)).content
         return {**about, "files": {name: str(folder / path) for name, path in self.files.items()}}
 
     def to_json(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from feedseg.io.cleaning import Regions
 from feedseg.io.images import read_image
 from feedseg.io.writers.json import WRITER as RECORD
 from feedseg.io.writers.labels import WRITER as LABELS
+from feedseg.json_files import read_json_file
 from feedseg.labelmap import LabelMap
 
 
@@ -71,7 +72,7 @@ class Record:
         """From a JSON file. Raises FeedsegError where it cannot be read or is no record of a result."""
         path = Path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json_file(path)
         except FileNotFoundError as error:
             raise FeedsegError(f"{path} does not exist") from error
         except OSError as error:

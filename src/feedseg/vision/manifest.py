@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
+from feedseg.json_files import parse_json
 from feedseg.vision.model import Model, tower_families
 from feedseg.vision.text import TEXT_ENCODERS
 from feedseg.vision.text.bank import read_bank
@@ -29,6 +29,8 @@ from feedseg.vision.text.base import TextAlignment, TextEncoder
 from feedseg.weights.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
 from feedseg.weights.layout import CONFIGS, MANIFEST
 from feedseg.weights.modules import channels, deviations
+
+LONGEST_PATH = 1000  # characters
 
 
 def open_manifest(folder: Path) -> Model:
@@ -116,7 +118,7 @@ def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
     known, words = tensors.get("known.embeddings"), ()
     if known is not None:
         with safe_open(file, framework="pt") as opened:
-            words = tuple(map(str, json.loads((opened.metadata() or {})["known_words"])))
+            words = tuple(map(str, parse_json((opened.metadata() or {})["known_words"])))
         if len(words) != len(known):
             raise FeedsegError(f"{file} has {len(words)} known words for {len(known)} embeddings")
         known = normalize(known.float(), dim=-1)
@@ -131,9 +133,16 @@ def _alignment(file: Path, text: Mapping[str, Any]) -> TextAlignment:
         words,
         known,
         None if residuals is None else residuals.float(),
-        float(text.get("residual_sharpness", 20.0)),
-        float(text.get("least_similarity", 0.0)),
+        _number(text, "residual_sharpness", 20.0),
+        _number(text, "least_similarity", 0.0),
     )
+
+
+def _number(text: Mapping[str, Any], key: str, usual: float) -> float:
+    number = text.get(key, usual)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise TypeError(f"{key} is a number, not {number!r}")
+    return float(number)
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:
@@ -153,9 +162,18 @@ def _inside(folder: Path, name: Any) -> Path:
     if not isinstance(name, str):
         raise TypeError(f"{name!r} is no path")
     path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise FeedsegError(f"{folder / MANIFEST} names {name}, which is not below its folder")
+    parts = {*Path(name).parts, *PureWindowsPath(name).parts}  # written on Windows, ..\\x leads outside there
+    outside = Path(name).is_absolute() or PureWindowsPath(name).anchor or ".." in parts
+    if outside or not name or "\0" in name or len(name) > LONGEST_PATH or not _stays(folder, path):
+        raise FeedsegError(f"{folder / MANIFEST} names {name[:80]!r}, which is not below its folder")
     return path
+
+
+def _stays(folder: Path, path: Path) -> bool:
+    """Whether no link leads out of the folder; those of the hub's cache lead to the files of the same repository."""
+    whole, home = path.resolve(), folder.resolve()
+    of_hub = home.parent.name == "snapshots" and whole.is_relative_to(home.parent.parent / "blobs")
+    return of_hub or whole.is_relative_to(home)
 
 
 def _files(checkpoint: Checkpoint) -> list[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,7 +110,11 @@ def load_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for path in checkpoint.weights:
         tensors.update(_load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path))
-    return dequantised(tensors)
+        _check_numbers(tensors, path)
+    try:
+        return dequantised(tensors)
+    except FeedsegError as error:
+        raise FeedsegError(f"{checkpoint.source}: {error}") from error
 
 
 def read_config(checkpoint: Checkpoint, name: str = "config.json") -> dict[str, Any]:
@@ -121,6 +126,17 @@ def read_config(checkpoint: Checkpoint, name: str = "config.json") -> dict[str, 
     if not (checkpoint.folder / name).is_file():
         raise FeedsegError(f"{checkpoint.source} has no {name}, and cannot be used without: give a complete model")
     return read_json(checkpoint.folder / name)
+
+
+def _check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises FeedsegError where a weight is no finite number, or every matrix is zero."""
+    matrices = [tensor for tensor in tensors.values() if tensor.dim() > 1]
+    if matrices and not any(bool(tensor.any()) for tensor in matrices):
+        raise FeedsegError(f"{path} holds nothing but zeros: {replace_advice(path)}")
+    for name, tensor in tensors.items():
+        # A sum is finite only if all are, but for an overflow, which is looked into: much quicker than asking each.
+        if tensor.is_floating_point() and not (tensor.sum().isfinite() or tensor.isfinite().all()):
+            raise FeedsegError(f"{path}: {name} holds values that are no finite numbers: {replace_advice(path)}")
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:

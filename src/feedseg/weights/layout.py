@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from feedseg.errors import FeedsegError, first_line
+from feedseg.json_files import read_json_file
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json")
 TOKENIZER = ("special_tokens_map.json", "tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json")
@@ -66,7 +66,7 @@ def shards_of(index: Path) -> list[str]:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path)
     except (OSError, ValueError) as error:  # a wrong encoding is a ValueError too
         raise FeedsegError(f"{path} is not readable JSON ({first_line(error)}): {replace_advice(path)}") from error
     if not isinstance(content, dict):
@@ -75,5 +75,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def replace_advice(path: Path) -> str:
-    """The advice for a damaged file: in the hub's cache the file behind the link has to go, or it is linked again."""
-    return f"mend it, or delete {path.resolve()} and fetch the model again"
+    """The advice for a damaged file, which never is to delete what a link points to: others may use it too."""
+    parts = path.absolute().parts
+    if path.is_symlink() and "snapshots" in parts and path.resolve().parent.name == "blobs":  # in the hub's cache
+        folder = parts[parts.index("snapshots") - 1]
+        return f"fetch it again: hf download {folder.removeprefix('models--').replace('--', '/')} --force-download"
+    return "put a whole copy in its place"

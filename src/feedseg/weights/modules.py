@@ -15,6 +15,7 @@ from feedseg.weights.checkpoint import Checkpoint, load_weights, read_config
 
 Channels = tuple[float, float, float]
 QUICK_GELU = 1.702
+_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 
 
 @contextmanager
@@ -62,6 +63,7 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
     import transformers
 
     model_class = getattr(transformers, class_name)
+    check_sizes(config, weights, source)
     with quiet_transformers():
         try:
             module, report = model_class.from_pretrained(
@@ -73,8 +75,10 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
                 output_loading_info=True,
                 **options,
             )
-        except (RuntimeError, ValueError) as error:
-            raise FeedsegError(f"{source}: its weights and its configuration do not fit {class_name}") from error
+        except Exception as error:  # an unknown activation, a size that does not divide, a shape: each of another kind
+            why = first_line(error) if isinstance(error, (KeyError, TypeError, ArithmeticError)) else ""
+            text = f"{source}: its weights and its configuration do not fit {class_name}"
+            raise FeedsegError(f"{text} ({why})" if why else text) from error
     absent = sorted(report["missing_keys"])
     if absent:
         raise FeedsegError(
@@ -82,6 +86,33 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
         )
     fold_quick_gelu(module)
     return module.eval().requires_grad_(False)
+
+
+def check_sizes(config: Any, weights: Mapping[str, Tensor], source: str) -> None:
+    """Complain about sizes that the weights cannot have, before a module of such sizes is made.
+
+    Args:
+        config: of transformers; that of a CLIP holds two.
+        weights: by name.
+        source: for the message.
+
+    Raises:
+        FeedsegError: layers, width or heads are no whole numbers from 1 on, or do not fit the weights or each other.
+    """
+    sides = {side for tensor in weights.values() for side in tensor.shape}
+    for part in (config, getattr(config, "vision_config", None), getattr(config, "text_config", None)):
+        layers, width, heads = (getattr(part, name, None) for name in _SIZES)
+        for name, number in zip(_SIZES, (layers, width, heads), strict=True):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+                raise FeedsegError(f"{source}: its configuration's {name} is {str(number)[:40]}, no number from 1 on")
+        if layers and layers > len(weights):
+            raise FeedsegError(
+                f"{source}: its configuration has {layers} layers, and its weights {len(weights)} tensors"
+            )
+        if width and width not in sides:
+            raise FeedsegError(f"{source}: its configuration's hidden_size is {width}, which none of its weights has")
+        if width and heads and width % heads:
+            raise FeedsegError(f"{source}: {heads} heads do not divide the hidden_size of {width}")
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.weights.checkpoint import Checkpoint
 
 OPENCLIP_CONFIG = "open_clip_config.json"
@@ -133,7 +133,7 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
                 "hidden_size": width,
                 "num_hidden_layers": vision["layers"],
                 "num_attention_heads": max(1, width // vision.get("head_width", 64)),
-                "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
+                "intermediate_size": int(width * float(vision.get("mlp_ratio", 4.0))),
                 "image_size": vision["image_size"],
                 "patch_size": vision["patch_size"],
                 "hidden_act": activation,
@@ -143,15 +143,17 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
                 "hidden_size": text["width"],
                 "num_hidden_layers": text["layers"],
                 "num_attention_heads": text["heads"],
-                "intermediate_size": int(text["width"] * text.get("mlp_ratio", 4.0)),
+                "intermediate_size": int(text["width"] * float(text.get("mlp_ratio", 4.0))),
                 "max_position_embeddings": text["context_length"],
                 "vocab_size": text["vocab_size"],
                 "hidden_act": activation,
                 "projection_dim": size,
             },
         }
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise FeedsegError(f"{source}: open_clip_config.json lacks {error}") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise FeedsegError(f"{source}: open_clip_config.json holds a wrong value: {first_line(error)}") from error
 
 
 def is_openclip(checkpoint: Checkpoint) -> bool:

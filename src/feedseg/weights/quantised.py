@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from feedseg.errors import FeedsegError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,6 +21,9 @@ def dequantised(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         scale = tensors.get(name + SCALE)
         if tensor.dtype == torch.int8 and scale is not None:
+            if scale.numel() not in (1, len(tensor)) or scale.dim() not in (0, 1, tensor.dim()):
+                shapes = f"{tuple(tensor.shape)} and {tuple(scale.shape)}"
+                raise FeedsegError(f"the scales of {name} do not fit it, one a row: {shapes}")
             found[name] = tensor.float() * scale.float()
         elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in tensors):
             found[name] = tensor

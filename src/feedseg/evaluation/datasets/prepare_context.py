@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.prepare_rle import decode_mask
 from feedseg.evaluation.toml_files import RAW_VALUES, read_toml
+from feedseg.json_files import parse_json
 
 ANNOTATIONS = "trainval_merged.json"
 PHASE = "val"
@@ -71,7 +71,7 @@ def read_regions(path: Path, names: tuple[str, ...]) -> Iterator[Regions]:
         FeedsegError: the file cannot be read or has another layout.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise FeedsegError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:

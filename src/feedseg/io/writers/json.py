@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feedseg.io.writers.base import Writer
+from feedseg.json_files import read_json_file
 
 if TYPE_CHECKING:
     from feedseg.io.results import SavedResult
@@ -92,6 +93,6 @@ def earlier_names(file: Path) -> tuple[str, ...]:
 
 def _content(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_json_file(file)
     except (OSError, ValueError):
         return None

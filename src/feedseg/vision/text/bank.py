@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError
+from feedseg.json_files import parse_json
 from feedseg.vision.text.base import Progress, TextEncoder, looked_up
 from feedseg.vocabulary.words import WordIndex
 
@@ -55,12 +55,14 @@ def read_bank(files: Sequence[Path], source: str, revision: str) -> TextBank:
     for path in files:
         try:
             with safe_open(path, framework="pt") as file:
-                names = json.loads((file.metadata() or {})["names"])
+                names = parse_json((file.metadata() or {})["names"])
                 rows = file.get_tensor("embeddings")
-        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise FeedsegError(f"{path} is no text bank (embeddings, and names in its metadata): {error}") from error
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or rows.dim() != 2:
             raise FeedsegError(f"{path} is no text bank: it takes a list of names and (n, E) embeddings")
+        if not (rows.is_floating_point() and rows.isfinite().all() and rows.any(dim=1).all()):
+            raise FeedsegError(f"{path} is no text bank: embeddings that are no numbers, or all zero")
         if len(names) != len(rows):
             raise FeedsegError(f"{path} has {len(names)} names for {len(rows)} embeddings")
         for name, row in zip(names, rows, strict=True):

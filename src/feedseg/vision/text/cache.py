@@ -14,18 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feedseg.errors import FeedsegError
-from feedseg.files import write_atomically
+from feedseg.errors import FeedsegError, warn_user
+from feedseg.files import remove_temporaries, write_atomically
 from feedseg.vision.text.base import Progress
 
 REMEMBERED = 16  # vocabularies
+LEFT_BEHIND = 86_400  # seconds, after which no process is still writing a temporary file
 
 
 class EmbeddingCache:
     """Text embeddings on disk, one small file a word, below a folder for the model's revision, type and templates.
 
-    A file that is damaged or is for another word counts as absent. Where the folder cannot be written, nothing is
-    kept, and nothing else changes.
+    A file that is for another word counts as absent; one that is damaged too, and that is told. Where the folder cannot
+    be written, nothing is kept, and nothing else changes.
     """
 
     def __init__(self, revision: str, templates: Sequence[str], dtype: str) -> None:
@@ -40,11 +41,23 @@ class EmbeddingCache:
         """The word's embedding (E,), or None."""
         from safetensors import SafetensorError, safe_open
 
-        try:
-            with safe_open(self.path(word), framework="pt") as file:
-                return file.get_tensor("embedding") if (file.metadata() or {}).get("word") == word else None
-        except (OSError, SafetensorError):
+        path = self.path(word)
+        if not path.is_file():
             return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+                if about.get("word") != word or "sha256" not in about:  # an older version's has no checksum
+                    return None
+                embedding = file.get_tensor("embedding")
+        except OSError:
+            return None
+        except SafetensorError:
+            embedding, about = torch.empty(0), {"sha256": ""}
+        if checksum(embedding) != about["sha256"] or not is_embedding(embedding):
+            warn_user(f"{path} is damaged: its word is embedded anew")
+            return None
+        return embedding
 
     def store(self, word: str, embedding: Tensor) -> None:
         """Keep the word's embedding (E,)."""
@@ -52,7 +65,8 @@ class EmbeddingCache:
 
         try:
             with write_atomically(self.path(word)) as temporary:
-                save_file({"embedding": embedding.contiguous()}, temporary, metadata={"word": word})
+                about = {"word": word, "sha256": checksum(embedding)}
+                save_file({"embedding": embedding.contiguous()}, temporary, metadata=about)
         except FeedsegError:  # a cache that cannot be written is no reason to stop
             return
 
@@ -72,6 +86,8 @@ class EmbeddingCache:
         """
         found = {word: self.load(word) for word in dict.fromkeys(words)}
         absent = [word for word, embedding in found.items() if embedding is None]
+        if absent:
+            remove_temporaries(self.folder, LEFT_BEHIND)
         step = max(1, together)
         for start in range(0, len(absent), step):
             if progress is not None:
@@ -83,6 +99,17 @@ class EmbeddingCache:
         if progress is not None and absent:
             progress(len(absent), len(absent))
         return torch.stack([embedding for word in words if (embedding := found[word]) is not None])
+
+
+def checksum(embedding: Tensor) -> str:
+    """32 hex digits over an embedding's type, shape and numbers."""
+    raw = embedding.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+    return hashlib.sha256(f"{embedding.dtype} {tuple(embedding.shape)} ".encode() + raw).hexdigest()[:32]
+
+
+def is_embedding(tensor: Tensor) -> bool:
+    """Whether it is one: a vector of fractions, finite and not zero."""
+    return tensor.dim() == 1 and tensor.is_floating_point() and bool(tensor.isfinite().all() and tensor.any())
 
 
 class EmbeddingMemory:
@@ -114,5 +141,5 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     if chosen := os.environ.get("FEEDSEG_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 -- Path's own fails for a user that does not exist
     return user_cache_path("feedseg", appauthor=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
+from feedseg.json_files import read_json_file
 from feedseg.vision.text.base import NEIGHBOURS, Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vocabulary.words import cleaned
@@ -120,7 +121,7 @@ def _tokenizer(checkpoint: Checkpoint) -> Tokenizer:
 
     path = checkpoint.folder / "tokenizer.json"
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json_file(path)
         tokenizer = Tokenizer.from_str(json.dumps(settings | {"truncation": None, "padding": None}))
     except Exception as error:  # the library raises its own kinds, without a common class
         raise FeedsegError(f"{path} is no usable tokenizer: {first_line(error)}") from error

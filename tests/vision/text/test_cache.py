@@ -1,0 +1,99 @@
+"""Cached embeddings: whatever happened to the files, the numbers are those of the encoder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from feedseg.vision.text.cache import EmbeddingCache
+
+WORDS = ("cat", "dog")
+
+
+def embed(words: Sequence[str]) -> torch.Tensor:
+    """One for each word, of unit length."""
+    rows = torch.tensor([[len(word), ord(word[0]), 1.0, 2.0] for word in words])
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+@pytest.fixture
+def cache() -> EmbeddingCache:
+    found = EmbeddingCache("revision", ["{}"], "float32")
+    found.completed(WORDS, embed, 8)
+    return found
+
+
+def never(_: Sequence[str]) -> torch.Tensor:
+    raise AssertionError("it is kept")
+
+
+def test_what_is_kept_is_not_computed_again(cache: EmbeddingCache) -> None:
+    torch.testing.assert_close(cache.completed(WORDS, never, 8), embed(WORDS), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.full((4,), torch.nan),
+        torch.zeros(4),
+        torch.ones(5) / 5**0.5,
+        torch.ones(2, 2) / 2,
+        torch.ones(4, dtype=torch.int8),
+        torch.tensor([1.0, 0, 0, 0]),
+    ],
+)
+def test_another_vector_is_told_and_computed_anew(cache: EmbeddingCache, wrong: torch.Tensor) -> None:
+    from safetensors import safe_open
+
+    path = cache.path("cat")
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    save_file({"embedding": wrong}, path, metadata=about)
+    with pytest.warns(UserWarning, match=r"is damaged: its word is embedded anew"):
+        torch.testing.assert_close(cache.completed(WORDS, embed, 8), embed(WORDS), atol=0, rtol=0)
+    torch.testing.assert_close(cache.completed(WORDS, never, 8), embed(WORDS), atol=0, rtol=0)
+    assert set(load_file(path)) == {"embedding"}
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore:.*is damaged")
+def test_no_damage_changes_the_numbers(data: st.DataObject) -> None:
+    cache = EmbeddingCache(f"revision-{data.draw(st.integers(0, 10**9))}", ["{}"], "float32")
+    cache.completed(WORDS, embed, 8)
+    path = cache.path("dog")
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content)))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    torch.testing.assert_close(cache.completed(WORDS, embed, 8), embed(WORDS), atol=0, rtol=0)
+
+
+def test_what_a_killed_run_left_goes_after_a_day_and_not_before(cache: EmbeddingCache) -> None:
+    old, new = (cache.folder / f".feedseg-{digit * 16}.safetensors" for digit in "ab")
+    for path in (old, new):
+        path.write_bytes(b"")
+    os.utime(old, (time.time() - 100_000,) * 2)
+    cache.completed(["bird"], embed, 8)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_without_a_folder_that_can_be_written_everything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", "~nobody-of-this-name/x"):
+        monkeypatch.setenv("FEEDSEG_CACHE", str(folder))
+        monkeypatch.chdir(tmp_path)
+        found = EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed, 8)
+        torch.testing.assert_close(found, embed(WORDS))
