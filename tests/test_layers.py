@@ -42,7 +42,12 @@ ALLOWED = {
 }
 # Which weights to prefer where a repository has two layouts is told by the files, before there is a tower.
 OF_FILES = "feedseg.weights.layout"
-PORTABLE = ("feedseg.registry", "feedseg.vision.ops", "feedseg.vision.feedback")  # of the project, for the feedback
+PORTABLE = (
+    "feedseg.errors",
+    "feedseg.registry",
+    "feedseg.vision.ops",
+    "feedseg.vision.feedback",
+)  # of the project, for the feedback
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -473,7 +473,7 @@ def test_provenance_names_models_and_revisions(clip, dino):
         ({"device": "abacus"}, "the device 'abacus' cannot be used"),
         ({"dtype": "int4"}, "the type 'int4' is none of fp32"),
         ({"proxy": "vit-b-16"}, "text-aligned tower"),
-        ({"batch_size": 0}, "batch size is at least 1"),
+        ({"batch_size": 0}, "batch size is a whole number from 1"),
         ({"feedback": 1}, "1 is no feedback: it is not derived from"),
         ({"feedback": Settings}, "is no feedback"),
         (

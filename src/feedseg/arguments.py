@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from feedseg.decode.refiners import REFINERS
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, brief
 from feedseg.io.images import RgbImage, read_image
 from feedseg.settings import Settings
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
@@ -81,6 +81,8 @@ class Plan:
         Raises:
             FeedsegError: there is no feedback or refiner of a name, or settings are none.
         """
+        if not isinstance(scores, bool):
+            raise FeedsegError(f"scores is True or False, not {brief(scores)}")
         chosen = self.feedback if feedback is None else chosen_feedback(feedback, encoder)
         return Plan(chosen, checked_settings(settings) or self.settings, chosen_refiners(refiners), scores)
 
@@ -100,9 +102,9 @@ def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: Win
     """
     if isinstance(wanted, bool):
         wanted = "paper" if wanted else NO_FEEDBACK
-    if wanted == AUTO:
+    if isinstance(wanted, str) and wanted == AUTO:
         wanted = encoder.tower.default_feedback
-    if wanted == NO_FEEDBACK:
+    if isinstance(wanted, str) and wanted == NO_FEEDBACK:
         return None
     if isinstance(wanted, str):
         if ":" not in wanted and wanted not in FEEDBACKS.names():
@@ -114,7 +116,7 @@ def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: Win
 def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Refiner, ...]:
     """Refiners from their names or objects. Raises FeedsegError where there is none of the name."""
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
-        raise FeedsegError(f"refiners are a list of names or objects, not {wanted!r}")
+        raise FeedsegError(f"refiners are a list of names or objects, not {brief(wanted)}")
     return tuple(map(REFINERS.load, wanted))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, InvalidValueError, brief
 from feedseg.io.arrays import frozen, refreeze
 from feedseg.io.cleaning import Regions
 from feedseg.io.palette import Colour, class_colours, recoloured
@@ -29,7 +29,7 @@ class LabelMap:
     `feedseg.io.arrays.frozen`).
 
     Raises:
-        ValueError: the labels do not fit the names.
+        InvalidValueError: the labels do not fit the names.
     """
 
     # (height, width) class indices; kept as uint8 for up to 256 classes, else as uint16
@@ -61,17 +61,30 @@ class LabelMap:
 
     def _check(self) -> None:
         labels, names = self.labels, self.names
+        if not isinstance(labels, np.ndarray):
+            raise InvalidValueError(f"labels must be an array, not {brief(labels)}")
+        if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+            raise InvalidValueError(f"names must be a tuple of texts, not {brief(names)}")
+        for what in ("synonyms", "colours"):
+            rows = getattr(self, what)
+            if not isinstance(rows, (tuple, list)) or not all(isinstance(row, (tuple, list)) for row in rows):
+                raise InvalidValueError(f"{what} must be a tuple of tuples, not {brief(rows)}")
+        if any(len(row) != 3 or not all(isinstance(part, (int, np.integer)) for part in row) for row in self.colours):
+            raise InvalidValueError(f"colours must be three whole numbers each, not {brief(self.colours)}")
+        for what in ("models", "settings"):
+            if not isinstance(found := getattr(self, what), Mapping):
+                raise InvalidValueError(f"{what} must be a mapping, not {brief(found)}")
         if labels.ndim != 2 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"labels must be (height, width) integers, not {labels.shape} {labels.dtype}")
+            raise InvalidValueError(f"labels must be (height, width) integers, not {labels.shape} {labels.dtype}")
         if len(set(names)) != len(names) or not 0 < len(names) <= 1 << 16:
-            raise ValueError(
+            raise InvalidValueError(
                 f"names must be 1 to 65536, all different, not {len(names)}, {len(set(names))} of them different"
             )
         if labels.min() < 0 or labels.max() >= len(names):
-            raise ValueError(f"labels must be 0 to {len(names) - 1}, not {labels.min()} to {labels.max()}")
+            raise InvalidValueError(f"labels must be 0 to {len(names) - 1}, not {labels.min()} to {labels.max()}")
         for what, values in (("synonyms", self.synonyms), ("colours", self.colours)):
             if values and len(values) != len(names):
-                raise ValueError(f"{what} must be one tuple for each of {len(names)} classes, not {len(values)}")
+                raise InvalidValueError(f"{what} must be one tuple for each of {len(names)} classes, not {len(values)}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         refreeze(state)
@@ -135,14 +148,18 @@ class LabelMap:
         Raises:
             FeedsegError: no such class, no such colour, or the same for two classes.
         """
+        if not isinstance(colours, Mapping):
+            raise FeedsegError(f"colours are a mapping of classes to colours, not {brief(colours)}")
         return replace(self, colours=recoloured(self.names, self.background, self.colours, colours))
 
     def index(self, name: str) -> int:
         """A class's label. Raises FeedsegError if there is no such class."""
+        if not isinstance(name, str):
+            raise FeedsegError(f"a class is asked for by its name, not by {brief(name)}")
         if name not in self.names:
-            near = get_close_matches(name, self.names)
+            near = get_close_matches(name[:200], self.names)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names[:10])}"
-            raise FeedsegError(f"no class {name!r}: {hint}")
+            raise FeedsegError(f"no class {brief(name)}: {hint}")
         return self.names.index(name)
 
     def mask(self, name: str) -> np.ndarray:

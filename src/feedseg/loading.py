@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedseg.arguments import checked_settings, chosen_feedback
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, checked_count
 from feedseg.segmenter import Segmenter
 from feedseg.settings import WHOLE_IMAGE, Settings
 from feedseg.vision.devices import choose_device, choose_dtype
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from feedseg.vision.towers.base import VisionTower
 
 ACCELERATOR_BATCH = 16  # windows
+MOST_BATCH = 4096  # windows
 
 
 def load_segmenter(
@@ -72,8 +73,8 @@ def load_segmenter(
     chosen = HOSTS.load(host)
     if proxy is not None and not chosen.uses_proxy:
         raise FeedsegError(f"the host {chosen.name} uses no proxy; proxyclip does")
-    if batch_size is not None and batch_size < 1:
-        raise FeedsegError(f"the batch size is at least 1, not {batch_size}")
+    if batch_size is not None:
+        checked_count(batch_size, "the batch size", most=MOST_BATCH)
     where = choose_device(device)
     number = choose_dtype(dtype, where)
     name = DEFAULT_MODEL if model is None else model

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar, cast
 
-from feedseg.errors import FeedsegError, first_line
+from feedseg.errors import FeedsegError, brief, first_line
 
 T = TypeVar("T")
 
@@ -70,13 +70,15 @@ class Registry(Generic[T]):
             if wanted not in self._modules:
                 raise FeedsegError(self.unknown(wanted))
             wanted = getattr(import_module(self._modules[wanted]), self.attribute)
-        return self._checked(wanted, repr(wanted))
+        return self._checked(wanted, brief(wanted))
 
     def unknown(self, name: str) -> str:
         """What to say of a name that is not registered."""
         near = get_close_matches(name, self.names())
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        return f"there is no {self.noun} {name!r}; {hint}there are {', '.join(self.names())}, or package.module:Name"
+        return (
+            f"there is no {self.noun} {brief(name)}; {hint}there are {', '.join(self.names())}, or package.module:Name"
+        )
 
     def _checked(self, found: Any, name: str) -> T:
         base = getattr(import_module(f"{self.package}.base"), self.base)

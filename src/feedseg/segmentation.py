@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from feedseg.errors import InvalidValueError, brief, checked_count
 from feedseg.io import display
 from feedseg.io import overlay as drawing
 from feedseg.io.arrays import frozen
@@ -32,7 +33,7 @@ class Segmentation(LabelMap):
     """One class for every pixel of one image, how sure that is, and the image.
 
     Raises:
-        ValueError: the arrays do not fit each other or the names.
+        InvalidValueError: the arrays do not fit each other or the names.
     """
 
     # (height, width) float32, the probability of each pixel's best class, 0 to 1
@@ -53,17 +54,20 @@ class Segmentation(LabelMap):
     def _check(self) -> None:
         super()._check()
         labels = self.labels
+        for what, array in (("confidence", self.confidence), ("image", self.image)):
+            if not isinstance(array, np.ndarray):
+                raise InvalidValueError(f"{what} must be an array, not {brief(array)}")
         if self.confidence.shape != labels.shape or not np.issubdtype(self.confidence.dtype, np.floating):
-            raise ValueError(
+            raise InvalidValueError(
                 f"confidence must be {labels.shape} floats like the labels, "
                 f"not {self.confidence.shape} {self.confidence.dtype}"
             )
         if self.image.shape != (*labels.shape, 3) or self.image.dtype != np.uint8:
-            raise ValueError(
+            raise InvalidValueError(
                 f"image must be {(*labels.shape, 3)} uint8 like the labels, not {self.image.shape} {self.image.dtype}"
             )
         if self.scores is not None and (self.scores.ndim != 3 or len(self.scores) != len(self.names)):
-            raise ValueError(f"scores must be ({len(self.names)}, h, w), not {self.scores.shape}")
+            raise InvalidValueError(f"scores must be ({len(self.names)}, h, w), not {self.scores.shape}")
 
     @cached_property
     def mean_confidence(self) -> float:
@@ -82,6 +86,7 @@ class Segmentation(LabelMap):
 
     def overlay(self, *, legend: bool = True, longest: int = drawing.LARGEST) -> Image.Image:
         """The image under its classes' colours, with names and a legend: see `feedseg.io.overlay.overlay`."""
+        checked_count(longest, "the longest side of an overlay")
         labels, names, background = self.labels, self.names, self.background
         return drawing.overlay(self.image, labels, names, background, self.palette, legend=legend, longest=longest)
 

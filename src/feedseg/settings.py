@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
-from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from numbers import Integral
+from typing import Literal, get_args
+
+from feedseg.errors import InvalidValueError, brief, checked_number
 
 Sides = tuple[int, int]  # height, width
 Softmax = Literal["classes", "words"]  # what it runs over
 # How an image is cut: as the host's protocol has it, or by `Settings.fast`.
 SPEEDS = ("protocol", "fast")
+# Of every size. Within it a run ends and its cost can be told beforehand; beyond it no model has been tried, and a
+# short side of 100000 would never end.
+MOST_PIXELS = 16384
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 
 
 def _check_pixels(value: object, what: str) -> None:
     if not _is_pixels(value):
-        raise ValueError(f"{what} is a whole number of pixels, at least one, not {value!r}")
+        raise InvalidValueError(f"{what} is a whole number of pixels from 1 to {MOST_PIXELS}, not {brief(value)}")
 
 
 def _check_sides(value: object, what: str, none: str) -> None:
     sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     if value is not None and not all(map(_is_pixels, sides)):
-        raise ValueError(f"{what} is a whole number of pixels, (height, width), or {none}, not {value!r}")
+        raise InvalidValueError(
+            f"{what} is a whole number of pixels from 1 to {MOST_PIXELS}, (height, width), or {none}, "
+            f"not {brief(value)}"
+        )
 
 
 def _is_pixels(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= MOST_PIXELS
 
 
 @dataclass(frozen=True)
@@ -49,23 +56,22 @@ class Settings:
     def __post_init__(self) -> None:
         _check_pixels(self.short_side, "the short side")
         _check_pixels(self.max_long_side, "the largest long side")
-        scale: Any = self.logit_scale
-        if not (isinstance(scale, Real) and not isinstance(scale, bool) and isfinite(scale) and float(scale) > 0):
-            raise ValueError(f"the logit scale is a positive number, not {scale!r}")
-        if self.softmax not in get_args(Softmax):
-            raise ValueError(f"the softmax runs over 'classes' or 'words', not {self.softmax!r}")
+        if checked_number(self.logit_scale, "the logit scale") <= 0:
+            raise InvalidValueError(f"the logit scale is a positive number, not {self.logit_scale:g}")
+        if not isinstance(self.softmax, str) or self.softmax not in get_args(Softmax):
+            raise InvalidValueError(f"the softmax runs over 'classes' or 'words', not {brief(self.softmax)}")
         _check_sides(self.window, "a window", "None for the whole image")
         _check_sides(self.stride, "a stride", "None for windows side by side")
         if self.window is not None:
             for window, stride in zip(self.window_sides, self.stride_sides or self.window_sides, strict=True):
                 if stride > window:
-                    raise ValueError(f"a stride of {stride} leaves gaps between windows of {window} pixels")
+                    raise InvalidValueError(f"a stride of {stride} leaves gaps between windows of {window} pixels")
 
     @property
     def window_sides(self) -> Sides:
         """Height and width of a window."""
         if self.window is None:
-            raise ValueError("the whole image is one window")
+            raise InvalidValueError("the whole image is one window")
         return (self.window, self.window) if isinstance(self.window, int) else self.window
 
     @property

@@ -64,5 +64,5 @@ def test_what_cannot_be_cropped(scene: Scene) -> None:
         scene().crop("bird")
     with pytest.raises(FeedsegError, match="no class 'birds'"):
         scene().crop("birds")
-    with pytest.raises(FeedsegError, match="a margin is 0 or more pixels, not -1"):
+    with pytest.raises(FeedsegError, match="a margin in pixels is a whole number from 0"):
         scene().crop("dog", margin=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, brief
 
 
 def needed(module: str, extra: str) -> ModuleType:
@@ -20,6 +20,6 @@ def needed(module: str, extra: str) -> ModuleType:
 
 def one_of(what: str, given: str, known: tuple[str, ...]) -> str:
     """The same. Raises FeedsegError where it is none of the known ones."""
-    if given not in known:
-        raise FeedsegError(f"{what} is {', '.join(known[:-1])} or {known[-1]}, not {given!r}")
+    if not isinstance(given, str) or given not in known:
+        raise FeedsegError(f"{what} is {', '.join(known[:-1])} or {known[-1]}, not {brief(given)}")
     return given

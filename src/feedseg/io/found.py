@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, checked_count
 from feedseg.io.palette import Colour
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ class FoundClass:
         """
         if self.box is None:
             raise FeedsegError(f"there is no {self.name} in this image: ask {self.name!r} in result first")
-        if margin < 0:
-            raise FeedsegError(f"a margin is 0 or more pixels, not {margin}")
+        checked_count(margin, "a margin in pixels", least=0)
         (width, height), (left, top, right, bottom) = self.result.size, self.box
         rows = slice(max(top - margin, 0), min(bottom + margin, height))
         columns = slice(max(left - margin, 0), min(right + margin, width))

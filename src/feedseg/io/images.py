@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, brief
 from feedseg.io.arrays import frozen, refreeze
 from feedseg.io.decoders import open_regular, opened_image
 
@@ -75,9 +75,14 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RgbImage:
     if isinstance(image, np.ndarray):
         return RgbImage(image)
     if isinstance(image, Image.Image):
-        return RgbImage(_rgb(image, "the image"))
+        try:
+            return RgbImage(_rgb(image, "the image"))
+        except (OSError, SyntaxError, ValueError, EOFError) as error:  # its file is damaged, or closed
+            raise FeedsegError(f"the image cannot be decoded: {error}") from error
     if not isinstance(image, (str, Path)):
         raise FeedsegError(f"an image is a path, a PIL image or an array, not {type(image).__name__}")
+    if "\0" in str(image):
+        raise FeedsegError(f"an image's path has no null character, as {brief(str(image))} has")
     path = Path(image)
     with open_regular(path) as file:
         return decode_image(file, str(path), max_pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from feedseg.errors import FeedsegError, first_line
+from feedseg.errors import FeedsegError, brief, first_line
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -15,12 +15,14 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(device, (str, torch.device)):
+        raise FeedsegError(f"a device is a name such as 'cpu' or 'cuda', not {brief(device)}")
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()  # "meta" has no numbers to give
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = first_line(error).split(". ")[0][:200]  # torch's own may go on for a page
-        raise FeedsegError(f"the device {str(device)!r} cannot be used here: {reason}") from error
+        raise FeedsegError(f"the device {brief(str(device))} cannot be used here: {reason}") from error
     return chosen
 
 
@@ -42,6 +44,6 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
         if dtype not in DTYPES.values():
             raise FeedsegError(f"the type {dtype} is none of {', '.join(DTYPES)}")
         return dtype
-    if dtype not in DTYPES:
-        raise FeedsegError(f"the type {dtype!r} is none of {', '.join(DTYPES)}")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise FeedsegError(f"the type {brief(dtype)} is none of {', '.join(DTYPES)}")
     return DTYPES[dtype]

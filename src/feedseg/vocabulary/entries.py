@@ -15,12 +15,12 @@ def entries_of(classes: Iterable[str | Iterable[str]]) -> list[str | Iterable[st
     """The classes one by one. Raises FeedsegError where they are no list, have no order, or are numbered."""
     if isinstance(classes, str):
         raise FeedsegError(f"the classes are a list; for text on one line use Vocabulary.parse_line({shown(classes)})")
-    if isinstance(classes, (set, frozenset, Mapping)) or not isinstance(classes, Iterable):
+    if isinstance(classes, (bytes, set, frozenset, Mapping)) or not isinstance(classes, Iterable):
         raise FeedsegError(
             f"the classes are a list of names, or of lists of a name and its synonyms, not {kind_of(classes)}"
         )
     entries = list(classes)
-    first = [entry[0] if entry and isinstance(entry, (list, tuple)) else entry for entry in entries]
+    first = [entry[0] if isinstance(entry, (list, tuple)) and entry else entry for entry in entries]
     if numbers_before(first):
         example = " and ".join(shown(str(name).strip()) for name in first[:2])
         raise FeedsegError(
@@ -82,13 +82,13 @@ def number_of(threshold: float) -> float:
     """The threshold. Raises FeedsegError where it is no number."""
     try:
         return float(threshold)
-    except (TypeError, ValueError):
-        raise FeedsegError(f"the threshold is a number, not {threshold!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise FeedsegError(f"the threshold is a number, not {shown(threshold)}") from None
 
 
 def templates_of(templates: Iterable[str]) -> tuple[str, ...]:
     """The templates. Raises FeedsegError where they are no list of texts."""
     found = tuple(templates) if isinstance(templates, Iterable) and not isinstance(templates, str) else (None,)
     if not all(isinstance(template, str) for template in found):
-        raise FeedsegError(f"the templates are a list of texts, not {templates!r}")
+        raise FeedsegError(f"the templates are a list of texts, not {shown(templates)}")
     return tuple(str(template).strip() for template in found)

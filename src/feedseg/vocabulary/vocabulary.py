@@ -53,6 +53,7 @@ class Vocabulary:
         templates: Iterable[str] | None = None,
     ) -> None:
         entries = entries_of(classes)
+        given = background is not None and not (isinstance(background, (str, list, tuple)) and not background)
         automatic = isinstance(background, str) and normal_form(background) == AUTO
         found, notes = put_together(words_of(entry) for entry in entries)
         if automatic:
@@ -61,7 +62,7 @@ class Vocabulary:
                 warn_user(f"the class {BACKGROUND!r} is left out: the automatic background is called so")
             behind = stock_beside(word for words in found for word in words)
         else:
-            (behind,), more = put_together([words_of(background)]) if background else (((),), [])
+            (behind,), more = put_together([words_of(background)]) if given else (((),), [])
             notes += more
         self._set(
             classes=found,
@@ -106,7 +107,9 @@ class Vocabulary:
             self._check_duplicates()
         for template in self.templates or ():
             if template.count("{}") != 1 or not template.isprintable():
-                raise FeedsegError(f"the template {template!r} must be one line with exactly one {{}} for the word")
+                raise FeedsegError(
+                    f"the template {shown(template)} must be one line with exactly one {{}} for the word"
+                )
         if self.templates is not None and not self.templates:
             raise FeedsegError("an empty list of templates leaves nothing to ask; leave it out for the default ones")
 
@@ -236,6 +239,9 @@ class Vocabulary:
 
         In `background`, all of whose words are one class, commas and semicolons mean the same.
         """
+        for what, line in (("the labels", labels), ("the background", background)):
+            if not isinstance(line, (str, type(None) if what == "the background" else str)):
+                raise FeedsegError(f"{what} are one line of text, not {shown(line)}")
         behind = None if background is None else background_of(background, ",;", f"the background {shown(background)}")
         return cls(classes_of_line(labels), behind, threshold, templates)
 
@@ -255,6 +261,8 @@ class Vocabulary:
             background: as the constructor takes it, where the text says nothing of it.
             threshold: instead of the text's.
         """
+        if not isinstance(text, str):
+            raise FeedsegError(f"a vocabulary's text is text, not {shown(text)}")
         parts = parts_of(text, source)
         behind = background if parts.background is None else parts.background
         try:
@@ -267,6 +275,8 @@ class Vocabulary:
         cls, path: str | Path, background: str | Iterable[str] | None = None, threshold: float | None = None
     ) -> Vocabulary:
         """From a text file, UTF-8; see `parse`."""
+        if not isinstance(path, (str, Path)) or "\0" in str(path):
+            raise FeedsegError(f"a vocabulary's file is a path, not {shown(path)}")
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from feedseg.errors import brief
+
 LONGEST = 200  # characters of a word
 SHOWN = 60  # characters of a text in a message
 # Marks that nobody sees, which come along when text is copied: soft hyphen, zero-width space, word joiner, byte order
@@ -153,8 +155,7 @@ def shown(what: object) -> str:
     if isinstance(what, str):
         text = repr(what if len(what) <= SHOWN else f"{what[: SHOWN - 1]}…")
         return text.replace("\\u200c", JOINERS[0]).replace("\\u200d", JOINERS[1])  # a word is not torn
-    text = repr(what)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return brief(what)
 
 
 def some(texts: Iterable[str], most: int = 5, separator: str = "; ") -> str:

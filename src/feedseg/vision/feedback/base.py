@@ -3,7 +3,7 @@
 Feedback self-adaptive attention (FSA; Chi et al., ICCV 2025, arXiv 2508.20265) is one; any of them plugs into any
 attention. Shapes: B windows, H heads, N patches, P leading tokens that are no patches, M = P + N, D = H·d the tower's
 width, E the joint embedding's size, C queries. This package imports torch and, of the project, the registry of its
-names alone.
+names and the errors alone.
 
 With A the host's attention, F the feedback's and r the row sums of A, the second attention is (F A + A F + r F) / 3.
 It is never formed: F (A v), A (F v) and F v cost N²·D each, and F itself exists only a block of rows at a time.
@@ -20,9 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from feedseg.errors import checked_count
+
 # Elements of one block of rows of the N × N affinities: fits a CPU core's cache, fills a GPU.
 BLOCK_ELEMENTS_CPU = 1 << 18
 BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
+MOST_PASSES = 100
 
 Project = Callable[[Tensor], Tensor]  # from the attention's output for the patches, (B, N, D), to embeddings (B, N, E)
 Affinity = Callable[[slice], Tensor]  # F by its rows: a slice of the patches to (B, rows, N), fp32; rows sum to one
@@ -125,8 +128,7 @@ class AffinityFeedback(Feedback):
     passes: int = field(default=1, kw_only=True)  # each further one starts from what the one before has projected
 
     def __post_init__(self) -> None:
-        if self.passes < 1 or self.passes != int(self.passes):
-            raise ValueError(f"there is at least one pass, and a whole number of them, not {self.passes}")
+        checked_count(self.passes, "the number of passes", most=MOST_PASSES)
 
     @abstractmethod
     def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ gain. Shapes: B windows, N patches, C queries, D the tower's width; A the host's
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from feedseg.errors import InvalidValueError, checked_number
 from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, Stage, apply_rows, scale_rows
 from feedseg.vision.ops import accurate_dtype
 
@@ -34,12 +34,12 @@ class CalibratedFeedback(AffinityFeedback):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("nearest", "bandwidth", "isolation"):
+            checked_number(getattr(self, name), name)
         if not 0 < self.nearest <= 1:
-            raise ValueError(f"nearest is a fraction of the patches, above 0 and at most 1, not {self.nearest}")
-        if not (self.bandwidth > 0 and math.isfinite(self.bandwidth)):
-            raise ValueError(f"the bandwidth is a number above 0, not {self.bandwidth}")
-        if not math.isfinite(self.isolation):
-            raise ValueError(f"the isolation is a number, not {self.isolation}")
+            raise InvalidValueError(f"nearest is a fraction of the patches, above 0 and at most 1, not {self.nearest}")
+        if self.bandwidth <= 0:
+            raise InvalidValueError(f"the bandwidth is a number above 0, not {self.bandwidth}")
 
     def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
         return isolated_evidence(first, uniform, text, self.isolation)

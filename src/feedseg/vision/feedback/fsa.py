@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from feedseg.errors import InvalidValueError, brief, checked_number
 from feedseg.vision.feedback.affinity import (
     divergences,
     feedback_attention,
@@ -41,14 +41,18 @@ class FSAFeedback(AffinityFeedback):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.terms, tuple) or not all(isinstance(term, str) for term in self.terms):
+            raise InvalidValueError(f"the terms of the ensemble are a tuple of names, not {brief(self.terms)}")
+        for name in ("scale", "isolation", "keep", "sharpness"):
+            checked_number(getattr(self, name), name)
         if not self.terms or len(set(self.terms)) < len(self.terms) or not set(self.terms) <= set(TERMS):
-            raise ValueError(f"the terms of the ensemble are some of {', '.join(TERMS)}, not {self.terms}")
+            raise InvalidValueError(
+                f"the terms of the ensemble are some of {', '.join(TERMS)}, not {brief(self.terms)}"
+            )
         if not 0 < self.keep <= 1:
-            raise ValueError(f"keep is a fraction of a row, above 0 and at most 1, not {self.keep}")
+            raise InvalidValueError(f"keep is a fraction of a row, above 0 and at most 1, not {self.keep}")
         if not 0 <= self.sharpness <= MOST_SHARPNESS:
-            raise ValueError(f"the sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
-        if not (math.isfinite(self.scale) and math.isfinite(self.isolation)):
-            raise ValueError(f"scale and isolation are numbers, not {self.scale} and {self.isolation}")
+            raise InvalidValueError(f"sharpness is 0 to {MOST_SHARPNESS:g}, beyond which its exponential is no number")
 
     def fitted(self, width: int, proxy: str) -> FSAFeedback:
         by_width = SHARPNESS_BY_WIDTH.get(width, self.sharpness)
