@@ -150,6 +150,7 @@ def test_every_host_has_a_protocol_of_its_own():
         "naclip": "NACLIP",
         "cliper": "NACLIP",
         "gem": "NACLIP",
+        "sc-clip": "SCLIP",
     }
 
 
