@@ -151,6 +151,7 @@ def test_every_host_has_a_protocol_of_its_own():
         "cliper": "NACLIP",
         "gem": "NACLIP",
         "sc-clip": "SCLIP",
+        "pearl": "NACLIP",
     }
 
 
