@@ -152,6 +152,7 @@ def test_every_host_has_a_protocol_of_its_own():
         "gem": "NACLIP",
         "sc-clip": "SCLIP",
         "pearl": "NACLIP",
+        "resclip": "NACLIP",
     }
 
 
