@@ -11,8 +11,8 @@ from feedseg.vision.hosts.depth import layer
 from feedseg.vision.model import open_model
 from plain_clip import deep_clip, random_windows
 
-OF_ONE_BLOCK = ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip")
-OF_SEVERAL = sorted(set(HOSTS.names()) - set(OF_ONE_BLOCK) - {"pearl"})
+OF_ONE_BLOCK = ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip", "pearl")
+OF_SEVERAL = sorted(set(HOSTS.names()) - set(OF_ONE_BLOCK))
 
 
 def test_blocks_are_those_of_the_papers_in_twelve_and_at_the_same_depth_in_others():
