@@ -48,7 +48,7 @@ def load_segmenter(
     Args:
         model: a name of the catalog, a hub id, either with `@revision` if you like, a local folder, or a loaded
             model, which is then moved to this device and type; None for the catalog's default.
-        host: a registered name ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip"), a host of your own as
+        host: a registered name ("proxyclip", "naclip", "gem", …; docs/hosts.md has all), a host of your own as
             an object or class, or its name as "package.module:Name".
         proxy: for a host that uses one: a name of the catalog, a hub id, a local folder, "self" for the tower's own
             final patch tokens, "package.module:Name", or a function from RGB windows in [0, 1], (B, 3, height, width),

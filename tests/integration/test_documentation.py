@@ -183,9 +183,15 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
 
 
-def test_every_host_feedback_and_model_is_in_the_readme():
+def test_every_host_is_on_its_page():
+    text = (ROOT / "docs/hosts.md").read_text(encoding="utf-8")
+    for name in HOSTS.names():
+        assert f"| `{name}` |" in text, name
+
+
+def test_every_feedback_and_model_is_in_the_readme():
     text = README.read_text(encoding="utf-8")
-    for name in (*HOSTS.names(), *catalog.CARDS):
+    for name in catalog.CARDS:
         assert f"`{name}`" in text, name
     for name in FEEDBACKS.names():
         assert name in text, name

@@ -40,6 +40,9 @@ class WindowEncoder:
     class_token: bool | None = None
     residual: bool | None = None
 
+    def __post_init__(self) -> None:
+        self.host.tapped(len(self.tower.blocks))  # refuses a tower before anything is encoded
+
     @property
     def multiple(self) -> int:
         """What the sides of a window must be a multiple of, in pixels."""
@@ -62,7 +65,7 @@ class WindowEncoder:
         one window, and pruning would turn that into other neighbours.
         """
         tower = self.tower
-        output = tower.encode(normalised(pixels, tower.mean, tower.std), self.host.taps)
+        output = tower.encode(normalised(pixels, tower.mean, tower.std), self.host.tapped(len(tower.blocks)))
         output = replace(output, skipped=0 if self.sees_class_token else tower.prefix)
         features = None
         if self.proxy is not None:

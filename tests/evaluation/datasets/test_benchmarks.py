@@ -148,6 +148,11 @@ def test_every_host_has_a_protocol_of_its_own():
         "sclip": "SCLIP",
         "clearclip": "ClearCLIP",
         "naclip": "NACLIP",
+        "cliper": "NACLIP",
+        "gem": "NACLIP",
+        "sc-clip": "SCLIP",
+        "pearl": "NACLIP",
+        "resclip": "NACLIP",
     }
 
 

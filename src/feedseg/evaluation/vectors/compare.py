@@ -207,8 +207,10 @@ def _base_values(file: VectorFile, tower_file: VectorFile) -> dict[str, Callable
     values: dict[str, Callable[[], Tensor]] = {}
     for name, host in _hosts().items():
         for label, residual in (("residual", True), ("no_residual", False)):
-            (window,) = WindowEncoder(tower, host, residual=residual)(pixels)
-            values[f"out.{name}.{label}"] = lambda window=window: window.first
+            key = f"out.{name}.{label}"
+            if key in file.tensors:
+                (window,) = WindowEncoder(tower, host, residual=residual)(pixels)
+                values[key] = lambda window=window: window.first
     return values
 
 

@@ -47,13 +47,21 @@ class Host(ABC):
     protocol: ClassVar[str] = "proxyclip"  # the published protocol that its paper's benchmarks follow
     taps: ClassVar[tuple[int, ...]] = ()  # further blocks that it looks at, from 1; negative from the last, which is -1
 
+    def tapped(self, blocks: int) -> tuple[int, ...]:
+        """The further blocks that it looks at in a tower of so many: `taps`, unless it counts them by the depth.
+
+        Raises:
+            FeedsegError: the tower has too few.
+        """
+        return self.taps
+
     @abstractmethod
     def attention(self, output: TowerOutput, features: Tensor | None) -> Tensor | None:
         """The last attention's weights: None (the identity), (1, N, M) for all heads, or (1, H, N, M).
 
         Args:
             output: the tower's tokens; `output.last` has the last block's queries, keys and values, and
-                `output.block(i)` those of a block in `taps`.
+                `output.block(i)` those of a tapped one.
             features: the proxy's, (1, C, h, w), for a host that uses one.
         """
 

@@ -65,6 +65,14 @@ class VisionTower(nn.Module, ABC):
         """The last block's output projection: (B, R, D) to (B, R, D)."""
 
     @abstractmethod
+    def normed(self, block: int, tokens: Tensor) -> Tensor:
+        """The tokens that enter a block (index from 0), behind its first norm: (B, M, D)."""
+
+    @abstractmethod
+    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
+        """Tokens with what a block's attention adds to them, without its feed-forward: (B, R, D) twice to (B, R, D)."""
+
+    @abstractmethod
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         """The rest of the last block: residual, feed-forward, residual."""
 
@@ -167,6 +175,11 @@ class Block:
     def values(self) -> Tensor:
         """The heads side by side, (B, M, D)."""
         return self.projection("value").transpose(1, 2).flatten(2)[:, self.skipped :]
+
+    @property
+    def values_by_head(self) -> Tensor:
+        """(B, H, M, d)."""
+        return self.projection("value")[:, :, self.skipped :]
 
     def attention(self) -> Tensor:
         """The block's own attention among the tokens that the host sees, softmax(q kᵀ / √d): (B, H, M, M)."""

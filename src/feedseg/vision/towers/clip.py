@@ -58,6 +58,12 @@ class ClipTower(VisionTower):
     def project_attended(self, attended: Tensor) -> Tensor:
         return self.model.encoder.layers[-1].self_attn.out_proj(attended)
 
+    def normed(self, block: int, tokens: Tensor) -> Tensor:
+        return self.model.encoder.layers[block].layer_norm1(tokens)
+
+    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
+        return tokens + self.model.encoder.layers[block].self_attn.out_proj(attended)
+
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         last = self.model.encoder.layers[-1]
         tokens = residual + projected

@@ -63,6 +63,13 @@ class Dinov2Tower(VisionTower):
     def project_attended(self, attended: Tensor) -> Tensor:
         return self.model.encoder.layer[-1].attention.o_proj(attended)
 
+    def normed(self, block: int, tokens: Tensor) -> Tensor:
+        return self.model.encoder.layer[block].norm1(tokens)
+
+    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        return tokens + layer.layer_scale1(layer.attention.o_proj(attended))
+
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         last = self.model.encoder.layer[-1]
         tokens = residual + last.layer_scale1(projected)
