@@ -70,7 +70,7 @@ def test_it_is_what_evaluate_measures_and_every_image_is_encoded_once(
     [
         (("scenes",), "say what is varied: --lambda, --p"),
         (("scenes", "--terms", "FA+X"), "some of FA, AF, F"),
-        (("scenes", "--passes", "0"), "at least one pass"),
+        (("scenes", "--passes", "0"), "the number of passes is a whole number from 1"),
         (("scenes", "--vary", "nonsense"), "--vary takes NAME=VALUES"),
         (("scenes", "--vary", "nosuch=1,2"), "FSAFeedback has no constant 'nosuch'; it has"),
         (("nowhere", "--p", "0.3"), "there is no benchmark 'nowhere'"),

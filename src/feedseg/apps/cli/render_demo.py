@@ -31,12 +31,12 @@ from feedseg.evaluation.photographs import PHOTOGRAPHS, segment_photographs
 from feedseg.files import write_atomically
 from feedseg.io.palette import class_colours, far_apart
 from feedseg.io.sheet import GREY, Entry, Panel, Sheet, draw_sheet, tinted
-from feedseg.vision.hosts import HOSTS
 
 FEEDBACK_ADVICE = (
     "auto, what segment uses, is calibrated for towers like photo's and the paper's for CLIPs; for small things on few "
     "patches, as here, take calibrated with a CLIP, too"
 )
+PAPERS_HOSTS = ("clearclip", "clip", "maskclip", "naclip", "proxyclip", "sclip")  # that the feedback's paper is about
 SHOWN = 4  # so many scenes, the first ones, are on the sheet
 TITLES = {feedback: heading for feedback, (heading, _) in SAID.items()}
 MENTIONED = 0.01  # a wrong word is listed below a panel from this fraction of the image on
@@ -52,7 +52,7 @@ def demonstrate(out: Path, scenes: int, seed: int, host: str) -> None:
         host: the one whose results are on the sheet and in the files.
     """
     started = time.monotonic()
-    hosts = HOSTS.names()
+    hosts = sorted({*PAPERS_HOSTS, host})
     examples = [draw_example(number) for number in range(seed, seed + scenes)]
     save_scenes(out, examples[:SHOWN])  # first, so that a folder that takes no files costs no time
     found: dict[str, ByFeedback] = {}
