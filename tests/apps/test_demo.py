@@ -18,7 +18,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix as confusion_of_scikit_learn
 
 from feedseg.apps.cli.main import main
-from feedseg.apps.cli.render_demo import SHOWN, compose, judged
+from feedseg.apps.cli.render_demo import PAPERS_HOSTS, SHOWN, compose, judged
 from feedseg.evaluation.demo import FEEDBACKS, SIZE, WORDS, HostResult, draw_example, mean_iou_of_targets, one_thread
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.photographs import PHOTOGRAPHS
@@ -26,7 +26,6 @@ from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS, draw_scene
 from feedseg.io.palette import far_apart
 from feedseg.io.sheet import outlines
 from feedseg.segmentation import Segmentation
-from feedseg.vision.hosts import HOSTS
 
 COLOURS = np.concatenate([[(203, 203, 203)], far_apart(8)])
 SEEDS = (3, 4)
@@ -107,7 +106,7 @@ def independent_score(truth: np.ndarray, labels: np.ndarray) -> float:
 
 def test_the_tables_figures_are_those_of_the_saved_labels(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in run.output.splitlines() if line.split()[:1]}
-    assert set(HOSTS.names()) <= set(rows)
+    assert set(PAPERS_HOSTS) <= set(rows)
     truths = [run.labels(f"scene-{seed}.truth") for seed in SEEDS]
     of_feedback = {
         feedback: [run.labels(f"scene-{seed}.{feedback}.labels") for seed in SEEDS] for feedback in FEEDBACKS
