@@ -66,7 +66,8 @@ def test_the_row_applied_to_the_values_is_what_is_read_out(load, host, feedback)
     isolated = chosen.isolate(first, uniform, text)
     shared = attention.weights is None or attention.weights.dim() == 3
     values = attention.values
-    if not shared:
+    heads = 1
+    if attention.weights is not None and not shared:
         heads = attention.weights.shape[1]
         values = values.unflatten(-1, (heads, -1))[:, :, :1].expand(-1, -1, heads, -1)
     gathered = chosen.ensemble(replace(attention, values=values.flatten(2)), isolated)[0, number(found)]
@@ -97,7 +98,7 @@ def test_the_hosts_attention_is_the_hosts(load, host):
         expected = torch.eye(attention.values.shape[1])[attention.prefix :][number(found)]
     else:
         heads = attention.weights[0] if attention.weights.dim() == 4 else attention.weights
-        expected = sum(head[number(found)] for head in heads) / len(heads)
+        expected = torch.stack([head[number(found)] for head in heads]).mean(dim=0)
     np.testing.assert_allclose(found.host_attention.ravel(), expected[attention.prefix :], atol=1e-6)
     torch.testing.assert_close(host_row(attention, number(found)), expected)
 

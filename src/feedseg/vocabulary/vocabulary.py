@@ -53,7 +53,6 @@ class Vocabulary:
         templates: Iterable[str] | None = None,
     ) -> None:
         entries = entries_of(classes)
-        given = background is not None and not (isinstance(background, (str, list, tuple)) and not background)
         automatic = isinstance(background, str) and normal_form(background) == AUTO
         found, notes = put_together(words_of(entry) for entry in entries)
         if automatic:
@@ -62,7 +61,8 @@ class Vocabulary:
                 warn_user(f"the class {BACKGROUND!r} is left out: the automatic background is called so")
             behind = stock_beside(word for words in found for word in words)
         else:
-            (behind,), more = put_together([words_of(background)]) if given else (((),), [])
+            empty = isinstance(background, (str, list, tuple)) and not background
+            (behind,), more = (((),), []) if background is None or empty else put_together([words_of(background)])
             notes += more
         self._set(
             classes=found,

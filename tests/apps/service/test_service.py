@@ -82,7 +82,7 @@ def test_the_png_alone_and_options(served: Served, pictures: list[bytes], librar
         assert found.headers["content-type"] == "image/png"
         from feedseg import Vocabulary
 
-        words = Vocabulary.parse_line(WORDS, options.get("background"), options.get("threshold", 0.0))
+        words = Vocabulary.parse_line(WORDS, options.get("background"), float(options.get("threshold", 0)))
         segmenter = Segmenter.load("mini", host=options.get("host", "proxyclip"))
         expected = segmenter(
             Image.open(BytesIO(pictures[1])),

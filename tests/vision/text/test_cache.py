@@ -83,7 +83,8 @@ def test_what_a_killed_run_left_goes_after_a_day_and_not_before(cache: Embedding
     old, new = (cache.folder / f".feedseg-{digit * 16}.safetensors" for digit in "ab")
     for path in (old, new):
         path.write_bytes(b"")
-    os.utime(old, (time.time() - 100_000,) * 2)
+    before = time.time() - 100_000
+    os.utime(old, (before, before))
     cache.completed(["bird"], embed, 8)
     assert (old.exists(), new.exists()) == (False, True)
 

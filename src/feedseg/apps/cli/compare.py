@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -78,6 +79,7 @@ def compare(
     from feedseg.segmenter import Segmenter
 
     image = read_image(picture)
+    rows: list[tuple[str, Callable[[], Segmenter]]]
     if models is None:
         first = load_segmenter(model, {"host": chosen[0], "device": device})
         rows = [(host, partial(Segmenter.load, first.model, host=host, device=device)) for host in chosen]

@@ -198,7 +198,8 @@ def segment(
         raise FeedsegError(f"--steady is above 0 and at most 1, not {steady:g}: 0.4 is a good start")
     folder = None if out is None else check_writable(out)
 
-    from feedseg.apps.cli.run_segment import SegmentRequest, VideoOptions, find, segment_files
+    from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
+    from feedseg.engine.video import VideoOptions
 
     request = SegmentRequest(
         words=words,

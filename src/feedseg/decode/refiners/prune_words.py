@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,7 +50,7 @@ class _Pruned(Scores):
         before = found.sum(dim=0)
         found[~self._stays] = 0
         after = found.sum(dim=0)
-        return found.mul_(torch.where(after > 0, before / after, np.float32(1)))
+        return found.mul_(torch.where(after > 0, before / after, torch.ones_like(after)))
 
 
 REFINER = PruneWords()
