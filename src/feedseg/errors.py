@@ -7,6 +7,7 @@ import warnings
 from math import isfinite
 from numbers import Integral, Real
 
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # as torch says it, in lower case
 LONGEST = 600  # characters of an error, however long what it tells of is
 SHOWN = 60  # of them for a value that cannot be used
 
@@ -66,6 +67,12 @@ def checked_count(value: object, what: str, least: int = 1, most: int = 10**9) -
     if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most:
         return int(value)
     raise InvalidValueError(f"{what} is a whole number from {least} to {most}, not {brief(value)}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory left, of whatever device and in whatever words."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY)
 
 
 def first_line(error: BaseException) -> str:

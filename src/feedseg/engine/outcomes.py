@@ -7,11 +7,10 @@ import traceback
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, is_out_of_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # as torch says it, in lower case
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,6 @@ def explain(error: BaseException) -> str:
 
 def memory_advice(error: BaseException) -> str | None:
     """What to do about a lack of memory, of whatever device and in whatever words; None for any other error."""
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         return "out of memory: try a smaller --short-side, --batch-size 1 or --device cpu"
     return None

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, is_out_of_memory
 from feedseg.settings import Settings
 from feedseg.vision.feedback.base import AffinityFeedback, Feedback, HostAttention
 from feedseg.vision.hosts.base import Host, Readout
+from feedseg.vision.memory import check_fits, window_bytes
 from feedseg.vision.ops import normalised
 from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import VisionTower
@@ -78,6 +79,24 @@ class WindowEncoder:
             encoded.append(EncodedWindow(readout))
         return encoded
 
+    def _encoded(self, batch: list[Tensor]) -> list[EncodedWindow]:
+        """The windows of a batch; where memory runs out, of two halves of it, one after the other."""
+        try:
+            return self(torch.stack(batch).to(self.tower.device))
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_out_of_memory(error):
+                raise
+        half = len(batch) // 2  # behind the except, whose error holds what was computed so far
+        return [*self._encoded(batch[:half]), *self._encoded(batch[half:])]
+
+    def check_memory(self, sides: tuple[int, int]) -> None:
+        """Raises FeedsegError where a window of these sides (height, width) would not fit into the memory."""
+        tower = self.tower
+        patch = self.proxy.patch_size if self.proxy and self.proxy.patch_size > 1 else tower.patch_size
+        patches = (sides[0] // patch) * (sides[1] // patch)
+        bytes_each = torch.finfo(tower.dtype).bits // 8
+        check_fits(window_bytes(patches, tower.width, tower.heads, self.host, bytes_each), tower.device, sides)
+
     def encode_images(
         self, images: Sequence[Tensor], settings: Settings, batch_size: int
     ) -> Iterator[tuple[int, Placement | None, EncodedWindow]]:
@@ -92,7 +111,8 @@ class WindowEncoder:
         for index, pixels in enumerate(images):
             for window in cut((pixels.shape[-2], pixels.shape[-1]), settings):
                 by_shape.setdefault((window.height, window.width), []).append((index, window))
-        for members in by_shape.values():
+        for shape, members in by_shape.items():
+            self.check_memory(shape)
             for start in range(0, len(members), batch_size):
                 batch, placements = [], []
                 for index, window in members[start : start + batch_size]:
@@ -101,7 +121,7 @@ class WindowEncoder:
                     placement = None if settings.window is None else Placement(window, inside, sides)
                     batch.append(padded)
                     placements.append((index, placement))
-                encoded = deque(self(torch.stack(batch).to(self.tower.device)))
+                encoded = deque(self._encoded(batch))
                 for index, placement in placements:
                     yield index, placement, encoded.popleft()
 

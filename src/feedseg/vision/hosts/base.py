@@ -43,6 +43,8 @@ class Host(ABC):
     sees_class_token: ClassVar[bool] = True  # as published; it can be left out
     uses_proxy: ClassVar[bool] = False  # works on the grid of a proxy's features
     row_sum: ClassVar[float] = 1.0  # what each row of the attention sums to
+    # N × N matrices in fp32 that are held at the most, with feedback: in all, and for every head; see `vision.memory`
+    matrices: ClassVar[tuple[float, float]] = (1.0, 2.0)
     settings: ClassVar[Settings] = Settings()  # sizes and windows of its paper
     protocol: ClassVar[str] = "proxyclip"  # the published protocol that its paper's benchmarks follow
     taps: ClassVar[tuple[int, ...]] = ()  # further blocks that it looks at, from 1; negative from the last, which is -1

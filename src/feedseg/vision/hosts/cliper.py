@@ -48,6 +48,7 @@ class Cliper(Host):
     name = "cliper"
     title = "the earlier blocks' attentions"
     citation = "Sun et al., 2024, arXiv 2411.13836"
+    matrices = (1.0, 5.4)
     settings = Settings(window=224, stride=112)
     protocol = "naclip"
 

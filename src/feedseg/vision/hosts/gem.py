@@ -53,6 +53,7 @@ class Gem(Host):
     name = "gem"
     title = "q·qᵀ, k·kᵀ, v·vᵀ over the last blocks"
     citation = "Bousselham et al., CVPR 2024, arXiv 2312.00878"
+    matrices = (1.0, 4.2)
     keeps_residual = True
     settings = Settings(window=224, stride=112)
     protocol = "naclip"

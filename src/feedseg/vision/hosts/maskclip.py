@@ -17,6 +17,7 @@ class MaskClip(Host):
     name = "maskclip"
     title = "the identity"
     citation = "Zhou et al., ECCV 2022, arXiv 2112.01071"
+    matrices = (1.5, 0.0)
     sees_class_token = False
 
     def attention(self, output: TowerOutput, features: Tensor | None) -> None:

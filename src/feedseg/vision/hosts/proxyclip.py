@@ -42,6 +42,7 @@ class ProxyClip(Host):
     name = "proxyclip"
     title = "the similarities of a proxy's features"
     citation = "Lan et al., ECCV 2024, arXiv 2408.04883"
+    matrices = (4.0, 0.0)
     sees_class_token = False
     uses_proxy = True
 

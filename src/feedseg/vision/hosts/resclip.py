@@ -31,6 +31,7 @@ class ResClip(Host):
     name = "resclip"
     title = "NACLIP's with the middle blocks'"
     citation = "Yang et al., CVPR 2025, arXiv 2411.15851"
+    matrices = (1.0, 4.9)
     row_sum = 2.0
     settings = Settings(window=224, stride=112)
     protocol = "naclip"

@@ -71,6 +71,7 @@ class ScClip(Host):
     name = "sc-clip"
     title = "k·kᵀ and similarities of the middle blocks"
     citation = "Bai et al., 2024, arXiv 2411.15869"
+    matrices = (1.0, 5.2)
     settings = Settings(window=224, stride=112)
     protocol = "sclip"
 

@@ -24,6 +24,7 @@ class Sclip(Host):
     name = "sclip"
     title = "softmax(q·qᵀ/√d) + softmax(k·kᵀ/√d)"
     citation = "Wang et al., ECCV 2024, arXiv 2312.01597"
+    matrices = (1.0, 2.8)
     keeps_residual = True
     row_sum = 2.0
     settings = Settings(window=224, stride=112)
