@@ -163,13 +163,13 @@ class Worker:
             self._metrics.encoded.labels(str(job.key in kept).lower()).inc()
             image = found[job.key]
             assert image is not None
+            if job.key in new:
+                self._images.put(job.key, image)
             try:
                 waited = started - job.arrived
                 job.future.set_result(_segmented(job, segmenter, image, waited, 0.0 if job.key in kept else seconds))
             except Exception as error:
                 job.future.set_exception(failure(error))
-            if job.key in new:
-                self._images.put(job.key, image)
 
 
 def _segmented(job: Job, segmenter: Segmenter, image: EncodedImage, waited: float, encoded: float) -> Answered:
