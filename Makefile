@@ -3,15 +3,23 @@ PYTHON ?= python3
 # One exact torch, so that every checkout tests the same one. On Linux the default index serves the CUDA build: for the
 # small CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU index (see "Installing" in the README).
 TORCH ?= torch==2.13.0
-VENV := .venv
+# `make test LOCKED=1` takes what requirements/dev.lock says, hash by hash (torch aside); docs/supply.md says more.
+LOCK := $(if $(LOCKED),requirements/dev.lock)
+VENV := $(if $(LOCKED),build/locked,.venv)
 RUN := $(VENV)/bin
+INSTALL = $(RUN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-everywhere bench check format clean
+.PHONY: demo test test-everywhere test-oldest lock audit bench check format clean
 
-$(VENV)/ready: pyproject.toml Makefile
+$(VENV)/ready: pyproject.toml Makefile $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(INSTALL) "$(TORCH)"
+ifdef LOCKED
+	$(INSTALL) --require-hashes --no-deps --requirement $(LOCK)
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+else
+	$(INSTALL) --editable ".[dev]"
+endif
 	touch $@
 
 demo: $(VENV)/ready
@@ -24,6 +32,29 @@ test: $(VENV)/ready
 # The whole suite for each of torch's instruction sets and with one thread and two; logs are in build/test-everywhere.
 test-everywhere: $(VENV)/ready
 	$(RUN)/python tests/everywhere.py
+
+# The suite with the oldest versions that pyproject.toml allows, for Python 3.10 to 3.12; OLDEST_TORCH chooses torch.
+OLDEST_TORCH ?= torch==2.6.0
+test-oldest: RUN := build/oldest/bin
+test-oldest: requirements/oldest.lock
+	$(PYTHON) -m venv build/oldest
+	$(INSTALL) "$(OLDEST_TORCH)"
+	$(INSTALL) --require-hashes --no-deps --requirement requirements/oldest.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(RUN)/python -m pytest
+
+# Both locks anew; `make lock UPGRADE=--upgrade` takes the newest versions.
+COMPILE = $(RUN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.10 --generate-hashes \
+	--no-annotate --no-emit-package torch --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+lock: $(VENV)/ready
+	$(INSTALL) --editable ".[supply]"
+	echo "$(TORCH)" | $(COMPILE) --constraints - --output-file requirements/dev.lock
+	$(COMPILE) --resolution lowest-direct --output-file requirements/oldest.lock
+
+# Known weaknesses of what is locked, asked of pypi.org; what it does not know is a failure, not a pass.
+audit: $(VENV)/ready
+	$(INSTALL) --editable ".[supply]"
+	$(RUN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.lock
 
 # Some twelve minutes on two cores; docs/performance.md has the last figures.
 bench: $(VENV)/ready

@@ -1,7 +1,8 @@
 """What every test starts from, and the helpers that tests share as fixtures.
 
 Tests run in one thread, since they share the machine; FEEDSEG_TEST_THREADS chooses another number. Nothing touches the
-user's caches. Helpers are imported when they are first asked for, so that a test without a model stays quick.
+user's caches, nor another computer: only the loopback answers. Helpers are imported when they are first asked for, so
+that a test without a model stays quick.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+import no_network
 import paths
 
 if TYPE_CHECKING:
@@ -44,6 +46,16 @@ class MakesFolder(Protocol):
 @pytest.fixture(autouse=True, scope="session")
 def _threads() -> None:
     torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """Python processes that tests start are blocked through their PYTHONPATH, unless a test gives them another."""
+    with pytest.MonkeyPatch.context() as patch:
+        no_network.block(patch.setattr)
+        for name, value in no_network.variables().items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(autouse=True)
