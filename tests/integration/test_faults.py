@@ -61,12 +61,8 @@ def _running(group: int) -> list[str]:
     return [" ".join(line) for line in lines if line[0] == str(group) and not line[1].startswith("Z")]
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["terminated", "interrupted"]
-)
-def test_a_signal_to_all_processes_of_a_run_leaves_none_and_no_half(
-    killed: Any, folder: Path, number: signal.Signals, code: int
-) -> None:
+def test_a_signal_to_all_processes_of_a_run_leaves_none_and_no_half(killed: Any, folder: Path) -> None:
+    number, code = signal.SIGTERM, 143
     out = f"signal-{code}"
     process = subprocess.Popen(
         killed.command(out, 2), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
