@@ -9,7 +9,7 @@ VENV := $(if $(LOCKED),build/locked,.venv)
 RUN := $(VENV)/bin
 INSTALL = $(RUN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-everywhere test-oldest lock audit bench check format clean
+.PHONY: demo test test-everywhere test-oldest lock audit docs bench check format clean
 
 $(VENV)/ready: pyproject.toml Makefile $(LOCK)
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +55,10 @@ lock: $(VENV)/ready
 audit: $(VENV)/ready
 	$(INSTALL) --editable ".[supply]"
 	$(RUN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.lock
+
+# The documentation as a site, in build/site.
+docs: $(VENV)/ready
+	$(RUN)/python -m mkdocs build --strict
 
 # Some twelve minutes on two cores; docs/performance.md has the last figures.
 bench: $(VENV)/ready

@@ -72,7 +72,7 @@ class Segmentation(LabelMap):
     @cached_property
     def mean_confidence(self) -> float:
         """The mean of `confidence` over the image."""
-        return float(self.confidence.mean())
+        return float(self.confidence.mean(dtype=np.float64))  # older numpy sums in fp32: 1e-5 off
 
     @cached_property
     def class_confidence(self) -> tuple[float | None, ...]:
