@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from feedseg.errors import InvalidValueError, brief, checked_number
 
@@ -12,8 +13,7 @@ Sides = tuple[int, int]  # height, width
 Softmax = Literal["classes", "words"]  # what it runs over
 # How an image is cut: as the host's protocol has it, or by `Settings.fast`.
 SPEEDS = ("protocol", "fast")
-# Of every size. Within it a run ends and its cost can be told beforehand; beyond it no model has been tried, and a
-# short side of 100000 would never end.
+# Of every size: far beyond what any model was made for, and what a run takes at it can still be told.
 MOST_PIXELS = 16384
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area
 
@@ -78,6 +78,17 @@ class Settings:
     def stride_sides(self) -> Sides | None:
         """Vertical and horizontal step of the windows; None where they lie side by side."""
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """The same with what somebody wants otherwise, by field.
+
+        Raises:
+            InvalidValueError: a value is none, or they do not go together.
+        """
+        new = replace(self, **changes)
+        if new.window is None and "stride" in changes:
+            raise InvalidValueError("--stride is the step between windows, and there are none here: give --window too")
+        return new
 
     def fast(self) -> Settings:
         """The same, but every part of the image goes through once.

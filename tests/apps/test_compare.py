@@ -58,6 +58,7 @@ def test_rows_are_models(compare, model, capsys):
         (("--models", ""), "--models"),
         (("--out", "sheet.gif"), ".png"),
         (("--out", "noise.png/sheet.png"), "noise.png"),
+        (("--out", "noise.png"), "is the image itself"),
     ],
 )
 def test_wrong_uses_are_one_line(compare, complaint, arguments, said):

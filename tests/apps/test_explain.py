@@ -53,6 +53,7 @@ def test_vectors_and_a_folder_that_is_not_there(explain):
         (("--host", "nobody"), "nobody"),
         (("--out", "figure.tiff"), ".png"),
         (("--out", "noise.png/figure.png"), "noise.png"),
+        (("--out", "noise.png"), "is the image itself"),
     ],
 )
 def test_wrong_uses_are_one_line(explain, complaint, arguments, said):

@@ -12,7 +12,7 @@ import pytest
 from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.decode.steady import Steady
 from feedseg.engine import video, video_parts
-from feedseg.io.video import frames, library
+from feedseg.io.video import frames, pyav
 from feedseg.io.video.labels import read_labels
 from tiny_videos import pictures, write_video
 
@@ -46,7 +46,7 @@ def test_labels_times_and_sound(segment: Run, files, segmenter: Segmenter, capsy
     write_video(Path("clip.mp4"), pictures(6), shown)
     assert segment("clip.mp4", "--no-background", "--out", "out") == 0
     assert files("out") == FILES
-    assert "1 image → out" in capsys.readouterr().out
+    assert "1 video → out" in capsys.readouterr().out
     results = segmenter([frame.pixels for frame in frames("clip.mp4")], Vocabulary([("cat", "kitten"), "sofa", "rug"]))
     found, about = labels_of("out/clip.labels.mkv"), json.loads(Path("out/clip.frames.json").read_text("utf-8"))
     for labels, one, result in zip(found, about["frames"], results, strict=True):
@@ -161,7 +161,7 @@ def test_without_pyav_it_is_said_what_to_install(segment: Run, complaint, monkey
 
     write_video(Path("clip.mp4"), pictures(2))
     monkeypatch.setattr(videos, "is_installed", lambda: False)
-    assert not hasattr(library, "av")
+    assert not hasattr(pyav, "av")
     assert segment("clip.mp4") == 2
     assert "pip install 'feedseg[video]'" in complaint()
 

@@ -57,6 +57,18 @@ class Scores(ABC):
             yield strip, *self.best(strip)
 
 
+class RefinedScores(Scores):
+    """Scores made from others, of the same shape and in the same strips."""
+
+    def __init__(self, scores: Scores) -> None:
+        self._scores = scores
+        self.shape, self.device = scores.shape, scores.device
+
+    @property
+    def strip_rows(self) -> int:
+        return self._scores.strip_rows
+
+
 class ClassScores(Scores):
     """Softmax of the scaled logits over the classes, or over the words; a class has what its best word has."""
 

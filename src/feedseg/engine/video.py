@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -136,7 +136,8 @@ class SegmentVideos:
         with ExitStack() as stack:
             (job_labels, joined), (_, record) = self._file(job, LABELS, stack), self._file(job, RECORD, stack)
             join_labels(parts.labels, joined)
-            shape = next(read_labels(joined))[1].shape
+            with closing(read_labels(joined)) as written:
+                shape = next(written)[1].shape
             example = Segmentation(  # which has the colours that the results have
                 labels=np.zeros(shape, np.uint8),
                 confidence=np.zeros(shape, np.float32),
@@ -159,8 +160,11 @@ class SegmentVideos:
         source, example = _video(job), totals.example
         look = FrameOverlay(totals.areas, example.size, example.names, example.background, example.palette)
         shown: np.ndarray | None = None
-        with source.clip(self.max_pixels) as video, OverlayVideo(target, video, source.sound) as out:
-            held = read_labels(labels)
+        with (
+            source.clip(self.max_pixels) as video,
+            OverlayVideo(target, video, source.sound) as out,
+            closing(read_labels(labels)) as held,
+        ):
             for frame in interruptible_each(video.frames()):
                 if frame.number % self.options.every == 0:
                     shown = next(held)[1]

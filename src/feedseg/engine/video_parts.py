@@ -17,6 +17,7 @@ import numpy as np
 from feedseg.files import remove_temporaries, write_atomically
 from feedseg.io.sources.base import STATE
 from feedseg.io.video.labels import LabelsVideo
+from feedseg.json_files import read_json_file
 from feedseg.segmentation import Segmentation
 
 LENGTH = 25  # frames of a part: what is lost at most
@@ -58,8 +59,10 @@ class Parts:
         self.number = 0
         self.next_frame, self.done, self.last = 0, 0, -1
         while (path := self._record(self.number)).is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            self._count(content)
+            try:
+                self._count(read_json_file(path))
+            except (OSError, ValueError, KeyError, TypeError, IndexError):  # damaged: from here on it is made anew
+                break
 
     @property
     def labels(self) -> list[Path]:
@@ -69,7 +72,7 @@ class Parts:
     def frames(self) -> Iterator[dict[str, Any]]:
         """What there is to say of every frame, in order."""
         for number in range(self.number):
-            yield from json.loads(self._record(number).read_text(encoding="utf-8"))["frames"]
+            yield from read_json_file(self._record(number))["frames"]
 
     def average(self) -> np.ndarray | None:
         """The averages behind the last part, where they were kept."""
@@ -108,10 +111,9 @@ class Parts:
             self.folder.parent.rmdir()
 
     def _count(self, content: Mapping[str, Any]) -> None:
-        self.number += 1
-        self.done += len(content["frames"])
-        self.next_frame = content["frames"][-1]["frame"] + 1
-        self.last = content["last"]
+        frames, last = content["frames"], int(content["last"])
+        self.next_frame = int(frames[-1]["frame"]) + 1
+        self.number, self.done, self.last = self.number + 1, self.done + len(frames), last
 
     def _labels(self, number: int) -> Path:
         return self.folder / f"{number:06}.mkv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def plan(request: Request) -> list[Planned]:
     for benchmark in benchmarks:
         protocol = load_protocol(request.protocol, benchmark.name, request.options["host"])
         vocabulary = choose_words(benchmark, words, request.vocabulary, protocol.threshold, request.threshold)
-        changed(protocol.settings, request.changes)  # a slip is told before a model is loaded
+        protocol.settings.changed(request.changes)  # a slip is told before a model is loaded
         folder = root_below(benchmark, request.data)
         samples = find_samples(benchmark, folder, request.limit)
         root = None if benchmark.is_drawn else root_of(benchmark, folder)
@@ -122,10 +122,10 @@ def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> 
     own = own_settings(request.model, model.tower)
     if own is not None:
         sizes = {key: getattr(own, key) for key in SIZES} | dict(protocol.own)
-        sized = changed(settings, {key: value for key, value in sizes.items() if key != "stride" or sizes["window"]})
+        sized = settings.changed({key: value for key, value in sizes.items() if key != "stride" or sizes["window"]})
         if sized != settings:
             settings, name = sized, f"{name}, with the sizes of {model.source}"
-    settings = changed(settings, request.changes)
+    settings = settings.changed(request.changes)
     return (settings.fast() if request.speed == "fast" else settings), name
 
 
@@ -217,18 +217,3 @@ def choose_words(
             f"{benchmark.name} has a background: give it a --threshold, or words by a line 'background: …' in {file}"
         )
     return words.with_threshold(threshold)
-
-
-def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """A protocol's settings with what the user wants otherwise.
-
-    Raises:
-        FeedsegError: the settings do not go together.
-    """
-    try:
-        new = replace(settings, **changes)
-    except ValueError as error:
-        raise FeedsegError(str(error)) from error
-    if new.window is None and "stride" in changes:
-        raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
-    return new

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feedseg.errors import FeedsegError
+from feedseg.files import write_atomically
 from feedseg.io.palette import class_colours
 from feedseg.io.sheet import tinted
 
@@ -44,8 +45,9 @@ def panels(found: Any) -> list[Map]:
     maps = [
         Map("photograph", f"the patch at {found.at[0]:.0f}, {found.at[1]:.0f}", image),
         Map(f"1  host attention ({found.host})", "what the patch gathers at first", image, found.host_attention),
-        Map(f"2  isolated predictions: {word}", f"here {own:.2f}", image, found.isolated[found.query], 1.0),
-        *(Map(f"3  {stage.name}", _said(stage), image, stage.values, 1.0) for stage in found.stages),
+        Map(f"2  isolated predictions: {word}", f"here {own:.2f}", image, found.isolated[found.query],
+            _end(found.isolated[found.query])),
+        *(Map(f"3  {stage.name}", _said(stage), image, stage.values, _end(stage.values)) for stage in found.stages),
         Map("4  affinity F", "the stages as an attention; sums to 1", image, found.affinity),
         Map("5  feedback attention A'", "host and affinity together: what it gathers now", image,
             found.feedback_attention),
@@ -63,6 +65,11 @@ def panels(found: Any) -> list[Map]:
         drawn = np.asarray(tinted(image, labels, palette))
         maps.append(Map(title, f"the patch: {name} {of_classes.max():.2f}", drawn, legend=legend))
     return maps
+
+
+def _end(values: np.ndarray) -> float | None:
+    """Where the scale of something between 0 and 1 ends: there, unless nothing is near it, as with many words."""
+    return 1.0 if values.max() > 0.5 else None
 
 
 def _said(stage: Any) -> str:
@@ -183,9 +190,6 @@ def save_figure(draw: Callable[[], Figure], path: Path) -> Path:
     """
     checked_ending(path)
     figure = draw()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
-    except OSError as error:
-        raise FeedsegError(f"cannot write {path}: {error.strerror or error}") from error
+    with write_atomically(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     return path

@@ -137,12 +137,12 @@ def test_what_cannot_be_used_is_told_in_one_short_line(
     fields: dict[str, str], status: int, expected: str, served: Served, pictures: list[bytes]
 ) -> None:
     client = served()
-    for found in (ask(client, pictures[0], **{"words": WORDS, **fields}),):
-        assert found.status_code == status, found.text
-        error = found.json()["error"]
-        assert expected in error
-        assert "\n" not in error
-        assert len(error) < 500
+    found = ask(client, pictures[0], **{"words": WORDS, **fields})
+    assert found.status_code == status, found.text
+    error = found.json()["error"]
+    assert expected in error
+    assert "\n" not in error
+    assert len(error) < 500
     assert ask(client, pictures[0]).status_code == 200
 
 
@@ -269,6 +269,19 @@ def test_a_model_that_cannot_be_loaded_is_told(pictures: list[bytes]) -> None:
             time.sleep(0.01)
         assert client.get("/readyz").status_code == 503
         assert ask(client, pictures[0]).status_code == 503
+
+
+def test_a_defect_while_the_model_is_loaded_is_told_and_nobody_waits(
+    pictures: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feedseg.apps.service.app import Service, create_app
+
+    monkeypatch.setattr(Segmenter, "load", lambda *_, **__: 1 / 0)
+    with TestClient(create_app(Service(("mini",)))) as client:
+        while "being loaded" in client.get("/readyz").text:
+            time.sleep(0.01)
+        found = ask(client, pictures[0])
+        assert (found.status_code, "ZeroDivisionError" in found.json()["error"]) == (503, True)
 
 
 def test_figures_for_prometheus(served: Served, pictures: list[bytes]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from feedseg.errors import FeedsegError
-from feedseg.io.video import frames, library, open_video
+from feedseg.io.video import frames, open_video, pyav
 from tiny_videos import pictures, write_video
 
 av = pytest.importorskip("av")
@@ -110,6 +110,6 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, monkeypatch: py
         list(frames(tmp_path / "whole.mp4", max_pixels=1000))
     with pytest.raises(FeedsegError, match="every is 1"):
         next(frames(tmp_path / "whole.mp4", every=0))
-    monkeypatch.setattr(library, "is_installed", lambda: False)
+    monkeypatch.setattr(pyav, "is_installed", lambda: False)
     with pytest.raises(FeedsegError, match=r"pip install 'feedseg\[video\]'"), open_video(tmp_path / "whole.mp4"):
         pass

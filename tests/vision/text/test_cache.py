@@ -98,3 +98,12 @@ def test_without_a_folder_that_can_be_written_everything_is_computed(
         monkeypatch.chdir(tmp_path)
         found = EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed, 8)
         torch.testing.assert_close(found, embed(WORDS))
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]  # and no folder called ~nobody-of-this-name
+
+
+def test_a_user_without_a_home_has_no_cache_and_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEEDSEG_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/feedseg"))  # as it is then
+    monkeypatch.chdir(tmp_path)
+    torch.testing.assert_close(EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed, 8), embed(WORDS))
+    assert not [*tmp_path.iterdir()]

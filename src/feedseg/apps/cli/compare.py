@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from feedseg.apps.cli import options
-from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, flag, option
+from feedseg.apps.cli.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
-from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -25,17 +24,10 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 def compare(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", show_default=False, help="An image file.")],
-    labels: Annotated[
-        str | None, option(WORDS, "WORDS", 'As in "cat; kitten, sofa, rug" (; synonym).', "--labels", "-l")
-    ] = None,
-    background: Annotated[
-        str | None,
-        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
-    ] = None,
-    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
-    vocabulary: Annotated[
-        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
-    ] = None,
+    labels: options.Labels = None,
+    background: options.Background = None,
+    no_background: options.NoBackground = False,
+    vocabulary: options.WordsFile = None,
     hosts: Annotated[
         str | None, option(MODEL, "NAMES", f"A row each; all of {', '.join(HOSTS.names())} unless you choose.")
     ] = None,
@@ -60,10 +52,10 @@ def compare(
     words = choose_vocabulary(labels, background, no_background, vocabulary, None)
     if out.suffix.lower() not in ENDINGS:
         raise FeedsegError(f"--out {out} has no ending of an image format: give one of {', '.join(ENDINGS)}")
+    options.check_no_input(out, picture)
     columns = names("--feedback", feedback)
     for name in columns:
-        if name not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in name:
-            raise FeedsegError(f"{FEEDBACKS.unknown(name)}, {AUTO} or {NO_FEEDBACK}")
+        options.known_feedback(name)
     chosen = list(HOSTS.names()) if hosts is None else names("--hosts", hosts)
     for name in chosen:
         options.known_host(name)
@@ -74,6 +66,7 @@ def compare(
     from feedseg.apps.cli.loading import load_segmenter
     from feedseg.apps.cli.render_compare import compose, lines
     from feedseg.evaluation.compare import compare as compared
+    from feedseg.files import write_atomically
     from feedseg.io.images import read_image
     from feedseg.io.sheet import draw_sheet
     from feedseg.segmenter import Segmenter
@@ -90,11 +83,8 @@ def compare(
         rows[0] = rows[0][0], lambda: first
     words = first.resolved(words)
     found = compared(image, words, rows, columns)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draw_sheet(compose(found)).save(out)
-    except OSError as error:
-        raise FeedsegError(f"cannot write {out}: {error.strerror or error}") from error
+    with write_atomically(out) as temporary:
+        draw_sheet(compose(found)).save(temporary)
     show(console(), facts(lines(found)))
     write(f"Look at {out}")
 

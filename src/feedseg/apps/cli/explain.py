@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from feedseg.apps.cli import options
-from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, flag, option
+from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, option
 from feedseg.errors import FeedsegError
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.weights.catalog import DEFAULT_MODEL
@@ -22,17 +22,10 @@ EXAMPLES = """Examples:
 
 def explain(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", show_default=False, help="An image file.")],
-    labels: Annotated[
-        str | None, option(WORDS, "WORDS", 'As in "cat; kitten, sofa, rug" (; synonym).', "--labels", "-l")
-    ] = None,
-    background: Annotated[
-        str | None,
-        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
-    ] = None,
-    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
-    vocabulary: Annotated[
-        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
-    ] = None,
+    labels: options.Labels = None,
+    background: options.Background = None,
+    no_background: options.NoBackground = False,
+    vocabulary: options.WordsFile = None,
     at: Annotated[
         str | None,
         option(
@@ -68,7 +61,9 @@ def explain(
 
     words = choose_vocabulary(labels, background, no_background, vocabulary, None)
     checked_ending(out)
-    known_feedback(feedback)
+    options.check_no_input(out, picture)
+    if options.known_feedback(feedback) == NO_FEEDBACK:
+        raise FeedsegError(f"--feedback none leaves nothing to explain: give {' or '.join(FEEDBACKS.names())}")
     options.known_host(host)
     place = None if at is None else parsed_place(at)
 
@@ -84,19 +79,6 @@ def explain(
     found.save(out)
     show(console(), facts(rows(found)))
     write(f"Look at {out}")
-
-
-def known_feedback(name: str) -> str:
-    """The feedback, if it is registered or of one's own.
-
-    Raises:
-        FeedsegError: there is none of that name, or it is none.
-    """
-    if name == NO_FEEDBACK:
-        raise FeedsegError(f"--feedback none leaves nothing to explain: give {' or '.join(FEEDBACKS.names())}")
-    if name != AUTO and ":" not in name and name not in FEEDBACKS.names():
-        raise FeedsegError(f"{FEEDBACKS.unknown(name)} or {AUTO}")
-    return name
 
 
 def parsed_place(text: str) -> tuple[tuple[float, bool], tuple[float, bool]]:

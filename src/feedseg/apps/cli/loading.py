@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from feedseg.apps.cli.console import status
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, InvalidValueError
 from feedseg.segmenter import Segmenter
 
 
@@ -33,11 +33,8 @@ def load_segmenter(
     """
     with status(f"loading {model}", visible=visible):
         segmenter = Segmenter.load(model, **options)
-    changes = changes or {}
     try:
-        settings = replace(segmenter.settings, **changes)
-    except ValueError as error:
-        raise FeedsegError(f"--short-side, --window and --stride do not go together: {error}") from error
-    if settings.window is None and "stride" in changes:
-        raise FeedsegError("--stride is the step between windows, and there are none here: give --window too")
+        settings = segmenter.settings.changed(changes or {})
+    except InvalidValueError as error:
+        raise FeedsegError(f"--short-side, --window, --stride: {error}") from error
     return replace(segmenter, settings=settings.fast() if speed == "fast" else settings)

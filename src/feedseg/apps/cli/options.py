@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from feedseg.decode.refiners import REFINERS
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.io.formats import format_names
+from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_PROXY
 
@@ -51,6 +53,12 @@ HelpAll = Annotated[
 ]
 
 
+Labels = Annotated[str | None, option(WORDS, "WORDS", 'As in "cat; kitten, sofa, rug" (; synonym).', "--labels", "-l")]
+Background = Annotated[
+    str | None, option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b")
+]
+NoBackground = Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")]
+WordsFile = Annotated[Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")]
 ModelName = Annotated[
     str,
     option(
@@ -273,6 +281,12 @@ def settings_changes(
     return changes if window is None else changes | {"window": window_side(window)}
 
 
+def check_no_input(out: Path, picture: str) -> None:
+    """Raises FeedsegError where an output is the file that is read."""
+    if out.exists() and os.path.exists(picture) and out.samefile(picture):  # noqa: PTH110 -- Path's fails for some texts
+        raise FeedsegError(f"--out {out} is the image itself: give another file")
+
+
 def known_host(host: str) -> str:
     """The host, if it is registered or of one's own.
 
@@ -282,6 +296,17 @@ def known_host(host: str) -> str:
     if ":" not in host and host not in HOSTS.names():
         raise FeedsegError(HOSTS.unknown(host))
     return host
+
+
+def known_feedback(feedback: str) -> str:
+    """The feedback, if it is registered, auto, none or of one's own.
+
+    Raises:
+        FeedsegError: there is none of that name.
+    """
+    if ":" not in feedback and feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()):
+        raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
+    return feedback
 
 
 def known_refiners(refiners: Sequence[str] | None) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def examine() -> int:
         *_devices(),
         ("used by default", f"{device}, {dtype}"),
         ("hub's cache", constants.HF_HUB_CACHE + (" (offline)" if constants.HF_HUB_OFFLINE else "")),
-        ("words' cache", str(cache_folder())),
+        ("words' cache", str(cache_folder() or "none: there is no home folder")),
         ("models here", ", ".join(here) or "none of the catalog; see `feedseg models`"),
     ]
     show(console(), facts(rows))

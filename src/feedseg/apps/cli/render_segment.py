@@ -29,6 +29,7 @@ class SegmentSummary:
         self.automatic = automatic  # whether nobody has named the background
         self.as_json = as_json
         self.done = 0
+        self.videos = 0  # of these
         self.standing = 0  # of these: their results were there already
         self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
         self.failures: list[str] = []
@@ -52,6 +53,7 @@ class SegmentSummary:
 
     def _count(self, about: Mapping[str, Any]) -> None:
         self.done += 1
+        self.videos += "video" in about
         self.left_out += not about["files"]
         if damage := about.get("video", {}).get("damage"):
             self.damaged.append(damage)
@@ -86,7 +88,7 @@ class SegmentSummary:
         screen = console(stderr=self.as_json)
         if kept := self.done - self.left_out:
             found = [name for name in self.vocabulary.names if self._images[name]]
-            table = plain_table("class", "area", "images")
+            table = plain_table("class", "area", "videos" if self.videos == self.done else "images")
             for name in sorted(found, key=lambda name: -self._fractions[name]):
                 swatch = Text.assemble(("■ " if screen.is_terminal else "", self._colours[name]), one_line(name))
                 table.add_row(swatch, f"{self._fractions[name] / kept:.1%}", str(self._images[name]))
@@ -96,9 +98,14 @@ class SegmentSummary:
         rows = [("words", understood(self.vocabulary, automatic=self.automatic))]
         if kept and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
-        images = "1 image" if self.done == 1 else f"{self.done} images"
+        images = self.done - self.videos
+        parts = [
+            f"{number} {kind}{'s' * (number != 1)}"
+            for number, kind in ((images, "image"), (self.videos, "video"))
+            if number or (kind == "image" and not self.videos)
+        ]
         before = f", {self.standing} of {self.done} done before" if self.standing else ""
-        rows += [("model", segmenter), ("done", f"{images} → {out} in {seconds:.1f} s{before}")]
+        rows += [("model", segmenter), ("done", f"{' and '.join(parts)} → {out} in {seconds:.1f} s{before}")]
         if self.left_out:
             rows.append(("left out", f"{self.left_out} of them, as --only-with and --only-without say"))
         rows += list(zip(chain(("exported",), repeat("")), map(str, exports.values()), strict=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, VIDEO, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
-from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
+from feedseg.vision.feedback import AUTO
 from feedseg.weights.catalog import DEFAULT_MODEL
 
 EXAMPLES = """Examples:
@@ -32,24 +31,10 @@ def segment(
             help="Files, folders, 'patterns/**', -",
         ),
     ],
-    labels: Annotated[
-        str | None,
-        option(
-            WORDS,
-            "WORDS",
-            'As in "cat; kitten, sofa, rug" (; synonym).',
-            "--labels",
-            "-l",
-        ),
-    ] = None,
-    background: Annotated[
-        str | None,
-        option(WORDS, "WORDS", "Words for the background; else a stock list.", "--background", "-b"),
-    ] = None,
-    no_background: Annotated[bool, flag(WORDS, "--no-background", "Every pixel is one of the words.")] = False,
-    vocabulary: Annotated[
-        Path | None, option(WORDS, "FILE", "The words in a file, a class a line.", "--vocabulary", "-v")
-    ] = None,
+    labels: options.Labels = None,
+    background: options.Background = None,
+    no_background: options.NoBackground = False,
+    vocabulary: options.WordsFile = None,
     threshold: Annotated[
         float | None,
         option(
@@ -189,8 +174,6 @@ def segment(
         colours=choose_colours(colours, tuple(dict.fromkeys((BACKGROUND, *words.names)))),
     )
     output.check_classes((BACKGROUND, *words.names))
-    if feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()) and ":" not in feedback:
-        raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
     part = options.chosen_shard(shard, shards)
     if part is not None and out is None:
         raise FeedsegError("--shard needs --out: the folder that all shards write into")
@@ -209,7 +192,7 @@ def segment(
         loading={
             "host": options.known_host(host),
             "proxy": proxy,
-            "feedback": feedback,
+            "feedback": options.known_feedback(feedback),
             "device": device,
             "dtype": dtype,
             "class_token": class_token,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from feedseg.apps.cli import options
+from feedseg.apps.cli.console import complain
 from feedseg.apps.cli.options import MODEL, flag, option
 from feedseg.apps.limits import Limits
 from feedseg.errors import FeedsegError
@@ -16,6 +17,8 @@ from feedseg.weights.catalog import DEFAULT_MODEL
 
 WHERE, LIMITS = "Where", "Limits of a request"
 TOKEN = "FEEDSEG_TOKEN"
+MIB = 2**20
+HERE = ("127.0.0.1", "localhost", "::1")
 EXAMPLES = """Examples:
   feedseg serve
   curl -F image=@cat.jpg -F words=cat http://127.0.0.1:8000/v1/segment
@@ -40,14 +43,15 @@ def serve(
         Path | None, option(WHERE, "FILE", f"A file with the token that clients need; or {TOKEN}.", "--token-file")
     ] = None,
     access_log: Annotated[bool, flag(WHERE, "--access-log", "Log every request's address and status.")] = False,
-    max_megabytes: Annotated[int, option(LIMITS, "N", "MiB of the body.", min=1, show_default=True)] = 32,
+    max_megabytes: Annotated[int, option(LIMITS, "N", "MiB of the body.", min=1, show_default=True)] = Limits.bytes
+    // MIB,
     max_pixels: Annotated[int, option(LIMITS, "N", "Pixels of an image.", min=1, show_default=True)] = Limits.pixels,
     max_words: Annotated[int, option(LIMITS, "N", "Words.", min=1, show_default=True)] = Limits.words,
     queue: Annotated[int, option(LIMITS, "N", "Requests at a time.", min=1, show_default=True)] = Limits.queue,
     seconds: Annotated[float, option(LIMITS, "S", "Time for an answer.", min=0.1, show_default=True)] = Limits.seconds,
     cache_megabytes: Annotated[
         int, option(LIMITS, "N", "MiB of encoded images that are kept.", min=0, show_default=True)
-    ] = 512,
+    ] = Limits.cache_bytes // MIB,
 ) -> None:
     """Serve segmentation over HTTP: POST /v1/segment, masks as PNG or COCO run lengths."""
     missing = [name for name in ("fastapi", "uvicorn", "multipart", "prometheus_client") if not find_spec(name)]
@@ -58,15 +62,18 @@ def serve(
 
     limits = replace(
         Limits(),
-        bytes=max_megabytes * 2**20,
+        bytes=max_megabytes * MIB,
         pixels=max_pixels,
         words=max_words,
         queue=queue,
         seconds=seconds,
-        cache_bytes=cache_megabytes * 2**20,
+        cache_bytes=cache_megabytes * MIB,
     )
+    token = _token(token_file)
+    if address not in HERE and token is None:
+        complain(f"note: everyone who reaches {address} may ask: give a token by --token-file or {TOKEN}")
     names = tuple(dict.fromkeys(model or [DEFAULT_MODEL]))
-    run(Service(names, device, limits, _token(token_file)), address, port, workers, access_log)
+    run(Service(names, device, limits, token), address, port, workers, access_log)
 
 
 def _token(file: Path | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ from feedseg.apps.service.measured import Metrics
 from feedseg.apps.service.pool import Pool
 from feedseg.apps.service.refused import RefusedError
 from feedseg.apps.service.worker import Answered, Job, Worker
+from feedseg.engine.outcomes import explain
 from feedseg.errors import FeedsegError
 from feedseg.io.decoders import opened_image
 from feedseg.io.images import RgbImage, decode_image
@@ -67,12 +69,13 @@ class State:
         self.waiting_bytes = 0  # of decoded images
 
     def load(self, pool: Pool) -> None:
-        """Load the first model; what fails is told by /readyz and by every request."""
+        """Load the first model; what fails is told in the log, by /readyz and by every request."""
         try:
             pool.segmenter(self.service.models[0], HOST)
             self.is_ready = True
-        except FeedsegError as error:
-            self.fault = str(error)
+        except Exception as error:  # a defect too, or a lack of memory: nobody may wait for what does not come
+            self.fault = explain(error)
+            logging.getLogger("uvicorn.error").error(self.fault)
 
 
 HOST = Asked.model_fields["host"].default

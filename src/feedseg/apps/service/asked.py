@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -13,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from feedseg.apps.limits import Limits
 from feedseg.apps.service.refused import RefusedError
 from feedseg.decode.refiners import REFINERS
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, brief
+from feedseg.json_files import parse_json
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.vocabulary import Vocabulary
 
 Form = Literal["png", "rle"]
-_SHOWN = 80  # characters of a client's own that an error repeats
 
 
 class Asked(BaseModel):
@@ -54,7 +53,7 @@ class Asked(BaseModel):
             *(("refiner", name, REFINERS.names()) for name in self.refiners),
         ):
             if name not in offered:
-                raise RefusedError(422, f"there is no {what} {shown(name)} here: there are {', '.join(offered)}")
+                raise RefusedError(422, f"there is no {what} {brief(name)} here: there are {', '.join(offered)}")
 
     def vocabulary(self, limits: Limits) -> Vocabulary:
         """The words. Raises RefusedError where they are too many or cannot be used."""
@@ -64,7 +63,7 @@ class Asked(BaseModel):
         try:
             words = _read(self.words, self.background, self.threshold)
         except (FeedsegError, ValueError) as error:
-            raise RefusedError(422, shorter(str(error))) from error
+            raise RefusedError(422, str(error)) from error
         if (count := sum(map(len, words.words))) > limits.words:
             raise RefusedError(413, f"{count:,} words are more than {limits.words:,}")
         return words
@@ -81,9 +80,9 @@ def _read(words: Any, background: Any, threshold: float) -> Vocabulary:
 def asked_from_json(content: bytes) -> tuple[Asked, bytes]:
     """The fields and the image of a JSON body, in which the image is base64. Raises RefusedError."""
     try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(422, f"the body is no JSON: {shorter(str(error))}") from error
+        found = parse_json(content)
+    except ValueError as error:
+        raise RefusedError(422, f"the body is no JSON: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("image"), str):
         raise RefusedError(422, 'the body is an object with the image as base64: {"image": "…", "words": "…"}')
     try:
@@ -99,19 +98,8 @@ def checked(fields: dict[str, Any]) -> Asked:
         return Asked.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"][:1]) or "the request"
-        raise RefusedError(422, f"{shorter(place)}: {shorter(first['msg'])}") from error
-
-
-def shown(name: str) -> str:
-    """What a client wrote, in quotes and not longer than a line."""
-    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
-
-
-def shorter(text: str) -> str:
-    """An error's text on one line that a client can have made long."""
-    line = " ".join(text.split())
-    return line if len(line) <= 4 * _SHOWN else f"{line[: 4 * _SHOWN]}…"
+        place = first["loc"][0] if first["loc"] else "the request"
+        raise RefusedError(422, f"{place}: {first['msg']}") from error
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -120,7 +120,7 @@ class Worker:
                     self._answer_all([job])
             else:
                 self._answer(segmenter, batch)
-        except BaseException as error:  # a defect, or a lack of memory: the service goes on
+        except Exception as error:  # a defect, or a lack of memory: the service goes on
             if memory_advice(error):
                 self._images.clear()
             left = [job for job in batch if not job.future.done()]
@@ -180,7 +180,7 @@ def _segmented(job: Job, segmenter: Segmenter, image: EncodedImage, waited: floa
     return Answered(result, timing, notes)
 
 
-def failure(error: BaseException) -> RefusedError:
+def failure(error: Exception) -> RefusedError:
     """What a request gets whose computation failed: what it asked for, a lack of memory, or a defect, in one line."""
     if isinstance(error, RefusedError):
         return error

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from feedseg.decode.refiners.base import Refiner
-from feedseg.decode.scores import Scores
+from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
 
@@ -41,12 +41,12 @@ class PAMR(Refiner):
         return _Smoothed(scores, image, self)
 
 
-class _Smoothed(Scores):
+class _Smoothed(RefinedScores):
     """Scores after the steps; a strip is computed with as many rows beside it as the steps reach."""
 
     def __init__(self, scores: Scores, image: RgbImage, how: PAMR) -> None:
-        self._scores, self._image, self._how = scores, image, how
-        self.shape, self.device = scores.shape, scores.device
+        super().__init__(scores)
+        self._image, self._how = image, how
 
     @property
     def strip_rows(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from feedseg.decode.refiners.base import Refiner
-from feedseg.decode.scores import Scores
+from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
 
@@ -34,16 +34,12 @@ class PruneWords(Refiner):
         return _Pruned(scores, stays)
 
 
-class _Pruned(Scores):
+class _Pruned(RefinedScores):
     """Scores of the classes that stay."""
 
     def __init__(self, scores: Scores, stays: Tensor) -> None:
-        self._scores, self._stays = scores, stays
-        self.shape, self.device = scores.shape, scores.device
-
-    @property
-    def strip_rows(self) -> int:
-        return self._scores.strip_rows
+        super().__init__(scores)
+        self._stays = stays
 
     def rows(self, rows: slice) -> Tensor:
         found = self._scores.rows(rows)

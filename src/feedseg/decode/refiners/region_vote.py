@@ -11,7 +11,7 @@ from torch import Tensor
 
 from feedseg.decode.labels import label_image
 from feedseg.decode.refiners.base import Refiner
-from feedseg.decode.scores import Scores
+from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
 
@@ -67,17 +67,12 @@ def voted(labels: np.ndarray, regions: np.ndarray, classes: int) -> np.ndarray:
     return found
 
 
-class _Voted(Scores):
+class _Voted(RefinedScores):
     """Scores in which every pixel's best class is the one that its region voted for."""
 
     def __init__(self, scores: Scores, before: np.ndarray, after: np.ndarray, confidence: np.ndarray) -> None:
-        self._scores = scores
+        super().__init__(scores)
         self._before, self._after, self._confidence = before, after, confidence
-        self.shape, self.device = scores.shape, scores.device
-
-    @property
-    def strip_rows(self) -> int:
-        return self._scores.strip_rows
 
     def rows(self, rows: slice) -> Tensor:
         found = self._scores.rows(rows)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from feedseg.decode.labels import label_image
 from feedseg.decode.refiners.base import Refiner
-from feedseg.decode.scores import Scores
+from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.io.images import RgbImage
 
 
@@ -36,19 +36,14 @@ class SmallAreas(Refiner):
         return WithoutClasses(scores, hidden, labels, confidence)
 
 
-class WithoutClasses(Scores):
+class WithoutClasses(RefinedScores):
     """Scores in which some classes have probability 0."""
 
     def __init__(self, scores: Scores, hidden: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> None:
         """`hidden` (K,) says which; `labels` and `confidence` are those of the scores as they were."""
-        self._scores = scores
+        super().__init__(scores)
         self._hidden = hidden
         self._labels, self._confidence = labels, confidence
-        self.shape, self.device = scores.shape, scores.device
-
-    @property
-    def strip_rows(self) -> int:
-        return self._scores.strip_rows
 
     def rows(self, rows: slice) -> Tensor:
         found = self._scores.rows(rows)

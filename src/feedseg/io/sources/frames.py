@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 
 from feedseg.io.sources.base import Failure, Finding, Refused, Search, Source
 from feedseg.io.sources.videos import FoundFrames
-from feedseg.io.video.library import ADVICE, is_installed
 from feedseg.io.video.numbered import is_pattern, numbered_files
+from feedseg.io.video.pyav import ADVICE, is_installed
 
 
 class Frames(Source):

@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from feedseg.io.decoders import open_regular
 from feedseg.io.sources.base import Found, Refused, digest
 from feedseg.io.video import Clip, open_video
-from feedseg.io.video.library import ADVICE, SUFFIXES, is_installed
 from feedseg.io.video.numbered import NumberedFrames, numbered_files
+from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from feedseg.errors import FeedsegError, first_line, warn_user
 from feedseg.io.decoders import check_regular
 from feedseg.io.images import MAX_PIXELS
 from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
-from feedseg.io.video.library import OPTIONS, load_av
+from feedseg.io.video.pyav import OPTIONS, load_av
 
 _TRUSTED = {"mov", "matroska", "avi", "asf"}  # formats whose files say how long they are
 _TOLERANCE = Fraction(1, 4)  # seconds

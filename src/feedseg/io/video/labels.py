@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.io.video.library import load_av
+from feedseg.io.video.pyav import load_av
 
 SUFFIX = ".labels.mkv"
 _TICK = Fraction(1, 1000)  # Matroska counts milliseconds
@@ -70,7 +70,7 @@ def join_labels(parts: Iterable[Path], path: Path) -> None:
                         out.mux(packet)
 
 
-def read_labels(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_labels(path: str | Path) -> Generator[tuple[float, np.ndarray], None, None]:
     """The seconds and the labels, (height, width) uint8 or uint16, of every frame of such a file.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from feedseg.io.video.clip import Clip
-from feedseg.io.video.library import OPTIONS, load_av
+from feedseg.io.video.pyav import OPTIONS, load_av
 
 SUFFIX = ".overlay.mp4"
 _FINEST = 65535  # ticks a second, of MPEG-4 part 2

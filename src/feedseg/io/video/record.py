@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feedseg.io.writers.json import class_entry
+
 if TYPE_CHECKING:
     from feedseg.segmentation import Segmentation
 
@@ -49,7 +51,6 @@ def write_record(
     """
     example = totals.example
     width, height = example.size
-    words = example.synonyms or [(name,) for name in example.names]
     shares = totals.areas / max(1, totals.areas.sum())
     about = {
         "picture": provenance["video"]["path"],
@@ -57,15 +58,8 @@ def write_record(
         "size": {"width": width, "height": height},
         "names": list(example.names),
         "classes": [
-            {
-                "index": index,
-                "name": name,
-                "words": list(words[index]),
-                "pixels": round(float(totals.areas[index]) / totals.frames),
-                "share": float(shares[index]),
-                "colour": "#{:02x}{:02x}{:02x}".format(*example.palette[index].tolist()),
-            }
-            for index, name in enumerate(example.names)
+            class_entry(example, index, round(float(area) / totals.frames), float(share))
+            for index, (area, share) in enumerate(zip(totals.areas, shares, strict=True))
         ],
         "mean_confidence": totals.confidence,
         "background": example.background,

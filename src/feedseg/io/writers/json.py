@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feedseg.io.palette import hexadecimal
 from feedseg.io.writers.base import Writer
 from feedseg.json_files import read_json_file
 
 if TYPE_CHECKING:
     from feedseg.io.results import SavedResult
+    from feedseg.labelmap import LabelMap
     from feedseg.segmentation import Segmentation
 
 
@@ -39,21 +41,14 @@ def as_dict(result: Segmentation | SavedResult) -> dict[str, Any]:
     """What the file says of a result."""
     width, height = result.size
     fractions = result.area_fractions
-    words = result.synonyms or [(name,) for name in result.names]
-    colours = result.palette.tolist()
     return {
         "picture": result.source,
         "size": {"width": width, "height": height},
         "names": list(result.names),
         "classes": [
             {
-                "index": index,
-                "name": name,
-                "words": list(words[index]),
-                "pixels": pixels,
-                "share": fractions[name],
+                **class_entry(result, index, pixels, fractions[name]),
                 "mean_confidence": result.class_confidence[index] if result.class_confidence else None,
-                "colour": "#{:02x}{:02x}{:02x}".format(*colours[index]),
             }
             for index, (name, pixels) in enumerate(result.pixels.items())
         ],
@@ -64,6 +59,19 @@ def as_dict(result: Segmentation | SavedResult) -> dict[str, Any]:
         "models": {role: dict(model) for role, model in result.models.items()},
         "settings": dict(result.settings),
         "version": version("feedseg"),
+    }
+
+
+def class_entry(result: LabelMap | SavedResult, index: int, pixels: int, fraction: float) -> dict[str, Any]:
+    """What is said of a class wherever results are described: its words, its area and its colour."""
+    name = result.names[index]
+    return {
+        "index": index,
+        "name": name,
+        "words": list(result.synonyms[index]) if result.synonyms else [name],
+        "pixels": pixels,
+        "share": fraction,
+        "colour": hexadecimal(result.palette[index].tolist()),
     }
 
 

@@ -31,18 +31,19 @@ class EmbeddingCache:
 
     def __init__(self, revision: str, templates: Sequence[str], dtype: str) -> None:
         of_templates = hashlib.sha256(json.dumps(list(templates)).encode()).hexdigest()[:16]
-        self.folder = cache_folder() / "text" / f"{revision.replace(':', '-')}-{dtype}-{of_templates}"
+        kept = cache_folder()
+        self.folder = None if kept is None else kept / "text" / f"{revision.replace(':', '-')}-{dtype}-{of_templates}"
 
-    def path(self, word: str) -> Path:
-        """Where the word's embedding is kept."""
-        return self.folder / f"{hashlib.sha256(word.encode()).hexdigest()[:32]}.safetensors"
+    def path(self, word: str) -> Path | None:
+        """Where the word's embedding is kept; None where nothing is."""
+        return self.folder and self.folder / f"{hashlib.sha256(word.encode()).hexdigest()[:32]}.safetensors"
 
     def load(self, word: str) -> Tensor | None:
         """The word's embedding (E,), or None."""
         from safetensors import SafetensorError, safe_open
 
         path = self.path(word)
-        if not path.is_file():
+        if path is None or not path.is_file():
             return None
         try:
             with safe_open(path, framework="pt") as file:
@@ -63,8 +64,11 @@ class EmbeddingCache:
         """Keep the word's embedding (E,)."""
         from safetensors.torch import save_file
 
+        path = self.path(word)
+        if path is None:
+            return
         try:
-            with write_atomically(self.path(word)) as temporary:
+            with write_atomically(path) as temporary:
                 about = {"word": word, "sha256": checksum(embedding)}
                 save_file({"embedding": embedding.contiguous()}, temporary, metadata=about)
         except FeedsegError:  # a cache that cannot be written is no reason to stop
@@ -86,7 +90,7 @@ class EmbeddingCache:
         """
         found = {word: self.load(word) for word in dict.fromkeys(words)}
         absent = [word for word, embedding in found.items() if embedding is None]
-        if absent:
+        if absent and self.folder:
             remove_temporaries(self.folder, LEFT_BEHIND)
         step = max(1, together)
         for start in range(0, len(absent), step):
@@ -136,10 +140,15 @@ class EmbeddingMemory:
         return EmbeddingMemory, ()
 
 
-def cache_folder() -> Path:
-    """Where this project keeps what can be computed again: FEEDSEG_CACHE, or `feedseg` in the user's cache folder."""
+def cache_folder() -> Path | None:
+    """Where this project keeps what can be computed again: FEEDSEG_CACHE, or `feedseg` in the user's cache folder.
+
+    None where that is below the home of a user who has none, or does not exist.
+    """
     from platformdirs import user_cache_path
 
     if chosen := os.environ.get("FEEDSEG_CACHE"):
-        return Path(os.path.expanduser(chosen))  # noqa: PTH111 -- Path's own fails for a user that does not exist
-    return user_cache_path("feedseg", appauthor=False)
+        folder = Path(os.path.expanduser(chosen))  # noqa: PTH111 -- Path's own fails for a user that does not exist
+    else:
+        folder = user_cache_path("feedseg", appauthor=False)
+    return None if str(folder).startswith("~") else folder
