@@ -5,7 +5,6 @@ The public names are imported when first used, so that `import feedseg` is quick
 
 import warnings
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ _RENAMED = {"FeedbackAttention": "FSAFeedback"}  # in version 0.3; the old names
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version  # it takes longer than all else here
+
         return version("feedseg")
     if name in _RENAMED:
         warnings.warn(f"feedseg.{name} is now feedseg.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
