@@ -14,6 +14,7 @@ from PIL import Image, features
 from feedseg.errors import FeedsegError
 from feedseg.io import decoders
 from feedseg.io.images import read_image
+from feedseg.io.limits import FileLimits
 from feedseg.io.sources.find import find_images
 
 
@@ -29,7 +30,7 @@ def test_formats_that_every_build_has(suffix: str, scene: Image.Image, tmp_path:
     form = decoders.BY_SUFFIX[suffix.lower()].name
     scene.save(tmp_path / f"a{suffix}", form)
     (found,) = find_images([str(tmp_path)]).images
-    pixels = found.load(1000)[0].pixels
+    pixels = found.load(FileLimits(pixels=1000))[0].pixels
     assert np.abs(pixels.astype(int) - np.asarray(scene)).mean() < 12
 
 
@@ -42,7 +43,7 @@ def test_formats_that_a_build_may_have(suffix: str, feature: str, scene: Image.I
         pytest.skip("not in this build of Pillow")
     (scene.convert("L") if suffix == ".pgm" else scene).save(tmp_path / f"a{suffix}")
     (found,) = find_images([str(tmp_path)]).images
-    assert found.load(1000)[0].pixels.shape[2] == 3
+    assert found.load(FileLimits(pixels=1000))[0].pixels.shape[2] == 3
 
 
 def test_heic_is_read_by_its_own_decoder(scene: Image.Image, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_heic_is_read_by_its_own_decoder(scene: Image.Image, tmp_path: Path) -> 
     pillow_heif.from_pillow(scene).save(tmp_path / "a.HEIC", quality=95)
     scene.save(tmp_path / "plain.png")
     (found, _) = find_images([str(tmp_path)]).images
-    pixels = found.load(1000)[0].pixels
+    pixels = found.load(FileLimits(pixels=1000))[0].pixels
     assert np.abs(pixels.astype(int) - np.asarray(scene)).mean() < 6
     (tmp_path / "a.HEIC").rename(tmp_path / "called.jpg")  # as telephones do
     np.testing.assert_array_equal(read_image(tmp_path / "called.jpg").pixels, pixels)

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import TooManyPixelsError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -122,10 +123,11 @@ def opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.I
             opened = Image.open(file, formats=formats)
         with opened as image:
             if (pixels := image.width * image.height) > max_pixels:
-                raise FeedsegError(
+                raise TooManyPixelsError(
                     f"{name} has {image.width} × {image.height} pixels, {pixels / 1e6:.0f} million, and the limit is "
                     f"{max_pixels / 1e6:g} million: raise it by --max-pixels, or in Python by "
-                    "read_image(…, max_pixels=…)"
+                    "read_image(…, max_pixels=…)",
+                    image.size,
                 )
             yield image
     except UnidentifiedImageError as error:

@@ -13,11 +13,12 @@ from PIL import Image, ImageOps
 from feedseg.errors import FeedsegError, brief
 from feedseg.io.arrays import frozen, refreeze
 from feedseg.io.decoders import open_regular, opened_image
+from feedseg.io.limits import FileLimits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_PIXELS = 120_000_000  # of a file, unless asked otherwise: telephones and medium format have 108 million
+MAX_PIXELS = FileLimits.pixels  # of a file, unless asked otherwise
 _BITS = (8, 10, 12, 14, 16, 24, 32)  # that brightness is stored in, whatever the number type has room for
 
 

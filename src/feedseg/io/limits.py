@@ -1,0 +1,39 @@
+"""What a single image file may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feedseg.errors import FeedsegError
+
+PIXEL_BYTES = 40  # of memory that decoding takes for a pixel at most: 32 bits a number, copies upright and converted
+SPARE_BYTES = 2**30  # for libraries, and the stacks of a decoder's threads
+
+
+@dataclass(frozen=True)
+class FileLimits:
+    """Bounds of one image file: one that exceeds them fails, and no other image does."""
+
+    pixels: int = 120_000_000  # telephones and medium format have 108 million
+    bytes: int = 1_000_000_000  # of the file
+    seconds: float = 60.0  # to decode it, where that is done in a process of its own: see `feedseg.io.isolated`
+
+    def memory(self, number: int) -> int:
+        """Bytes of memory that a file of so many bytes may take: enough for any image within the limits."""
+        return SPARE_BYTES + 3 * number + PIXEL_BYTES * self.pixels
+
+    def check_bytes(self, number: int, name: str) -> None:
+        """Raises FeedsegError where a file has more bytes."""
+        if number > self.bytes:
+            raise FeedsegError(
+                f"{name} has {number / 1e6:,.4g} MB, and the limit is {self.bytes / 1e6:,.4g} MB: raise it by "
+                "--max-bytes"
+            )
+
+
+class TooManyPixelsError(FeedsegError):
+    """An image has more pixels than it may; `size` is its width and height."""
+
+    def __init__(self, text: str, size: tuple[int, int]) -> None:
+        super().__init__(text)
+        self.size = size
