@@ -21,7 +21,7 @@ import numpy as np
 from feedseg.errors import FeedsegError, warn_user
 from feedseg.io.decoding import receive_head, receive_into, send
 from feedseg.io.images import RgbImage
-from feedseg.io.limits import FileLimits, TooManyPixelsError
+from feedseg.io.limits import FileLimits, TooManyPixelsError, TooSlowError
 
 # Modules are looked for where this process looks, and never in the working folder, which may hold anything.
 PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from feedseg.io.decoding import decode_all; decode_all()"
@@ -120,7 +120,7 @@ class _Process:
                 send(self._stdin, task, content)
                 answer = self._answer(limits)
         if deadline.is_over:
-            raise FeedsegError(
+            raise TooSlowError(
                 f"{name} took more than {limits.seconds:g} seconds to decode: convert it, or raise the limit by "
                 "--max-seconds"
             )

@@ -37,3 +37,7 @@ class TooManyPixelsError(FeedsegError):
     def __init__(self, text: str, size: tuple[int, int]) -> None:
         super().__init__(text)
         self.size = size
+
+
+class TooSlowError(FeedsegError):
+    """An image takes longer to decode than it may."""
