@@ -26,6 +26,8 @@ _SPECIAL = {
 }
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+_TIFF_HEADS = {b"II*\0", b"MM\0*"}
+_TIFF_NUMBERS = {1: "whole numbers", 2: "signed numbers", 3: "fractions"}  # by the tag of their format
 _LIMIT = Lock()
 
 
@@ -170,4 +172,21 @@ def _hint(file: BinaryIO) -> str:
     for one in FORMATS:
         if head[8:12] in names.get(one.name, ()) and one not in readable():
             return f"; it is {one.name}: {one.advice}"
-    return ""
+    return _kind_of_tiff(file) if head[:4] in _TIFF_HEADS else ""
+
+
+def _kind_of_tiff(file: BinaryIO) -> str:
+    """What is in a TIFF that Pillow does not know; nothing where that cannot be told either."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    try:
+        file.seek(0)
+        tags = ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, signs = tags.get(258, (1,)), tags.get(339, (1,))
+        kind = _TIFF_NUMBERS.get(signs[0], "other numbers")
+        each = f"{len(bits)} × " if len(bits) > 1 else ""
+        return f"; it is a TIFF of {each}{bits[0]}-bit {kind}, which are not read: convert it to 8 or 16 bits"
+    except Exception:  # of a damaged file, of which Pillow raises whatever it stumbles over
+        return ""

@@ -82,9 +82,9 @@ def _answer(decode: Any, content: bytes, name: str, max_pixels: int) -> tuple[di
         head: dict[str, Any] = {}
         pixels: bytes | memoryview = b""
         try:
-            found = decode(BytesIO(content), name, max_pixels).pixels
-            head = {"size": found.shape[:2]}
-            pixels = found.reshape(-1).data
+            found = decode(BytesIO(content), name, max_pixels)
+            head = {"size": found.size, "notes": found.notes}
+            pixels = found.pixels.reshape(-1).data
         except TooManyPixelsError as error:
             head = {"error": str(error), "too_large": error.size}
         except FeedsegError as error:
@@ -93,7 +93,7 @@ def _answer(decode: Any, content: bytes, name: str, max_pixels: int) -> tuple[di
             head = {"error": f"{name} takes more memory to decode than an image of {max_pixels / 1e6:g} million pixels"}
         except Exception as error:  # decoders are many, and so is what they raise
             head = {"error": f"{name} cannot be read as an image: {type(error).__name__}: {error}"}
-    return head | {"notes": [str(one.message) for one in caught]}, pixels
+    return head | {"warnings": [str(one.message) for one in caught]}, pixels
 
 
 def _offer_to_end() -> None:

@@ -70,13 +70,13 @@ class IsolatedDecoder:
             process.kill()
             raise
         self._put(process)
-        for note in head["notes"]:
-            warn_user(note)
+        for warning in head["warnings"]:
+            warn_user(warning)
         if "too_large" in head:
             raise TooManyPixelsError(head["error"], (head["too_large"][0], head["too_large"][1]))
         if "error" in head:
             raise FeedsegError(head["error"])
-        return RgbImage(pixels, name)
+        return RgbImage(pixels, name, tuple(head["notes"]))
 
     def _taken(self) -> _Process | None:
         """One that waits for work and is alive."""
