@@ -30,7 +30,7 @@ def times(factor: float, kind: Any) -> np.ndarray:
 
 
 # Arguments of `tiff`, what is read and what is said.
-_BOTH_WAYS: tuple[tuple[str, tuple[Any, ...], np.ndarray, str | None], ...] = (
+_BOTH_WAYS: tuple[tuple[str, Any, np.ndarray, str | None], ...] = (
     ("u2", (times(257, "u2"),), GREY, None),
     ("u2 of 12 bits", (times(16, "u2"),), GREY, "as 12 bits"),
     ("i2", (times(128, "i2"), stored.BLACK_IS_ZERO, stored.SIGNED), GREY, "as 15 bits"),
@@ -44,6 +44,7 @@ _BOTH_WAYS: tuple[tuple[str, tuple[Any, ...], np.ndarray, str | None], ...] = (
 KINDS = {
     "grey 8": (png(GREY), GREY, None),
     "grey 16": (png(times(257, "u2")), GREY, None),
+    "grey 16 and dark": (png(times(257, "u2") // 2), GREY // 2, None),
     "grey 14 in 16": (png(times(64, "u2")), GREY, "as 14 bits"),
     "grey 12 in 16": (png(times(16, "u2")), GREY, "as 12 bits"),
     "grey 10 in 16": (png(times(4, "u2")), GREY, "as 10 bits"),

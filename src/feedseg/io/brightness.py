@@ -10,7 +10,7 @@ from PIL import Image
 
 from feedseg.errors import FeedsegError
 
-_DEPTHS = (8, 10, 12, 14, 15, 16)  # bits in which brightness is stored, whatever the number type has room for
+_DEPTHS = (8, 10, 12, 14, 16)  # bits in which brightness is stored, whatever the number type has room for
 _LEAST_SHADES = 5  # bits of a colour, below which too few are left of it
 _STRIP = 1 << 20  # numbers that are converted at a time
 _BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339  # tags of a TIFF
@@ -23,6 +23,7 @@ class Stored:
     """What a file says of its numbers, which is lost when Pillow has decoded it."""
 
     deep_colours: bool = False  # of 16 bits, of which Pillow keeps the upper eight
+    short: bool = False  # of 16 bits, one of which is the sign
     unsigned: bool = False  # of 32 bits, which Pillow takes for signed
     white_is_zero: bool = False  # which Pillow minds in 8 bits only
 
@@ -39,6 +40,7 @@ class Stored:
             raise FeedsegError(f"{name} holds signed numbers of 8 bits, which is no brightness: convert it")
         return cls(
             deep_colours=image.mode in ("RGB", "RGBA", "RGBX", "CMYK") and any(";16" in str(tile[3]) for tile in tiles),
+            short=depth == 16 and signs == _SIGNED,
             unsigned=depth == 32 and signs == _UNSIGNED,
             white_is_zero=tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO,
         )
@@ -61,7 +63,8 @@ def grey(image: Image.Image, stored: Stored, name: str) -> tuple[Image.Image, st
     if values.dtype.kind == "f" and most <= 1:
         white, note = 1.0, f"fractions up to {most:.3g}: 0 is black and 1 white"
     else:
-        bits = next((bits for bits in _DEPTHS if most < 1 << bits), int(most).bit_length())
+        depths = (*_DEPTHS[:-1], 15) if stored.short else _DEPTHS
+        bits = next((bits for bits in depths if most < 1 << bits), int(most).bit_length())
         if bits > 32:
             raise FeedsegError(
                 f"{name} holds numbers up to {most:g}, which is no brightness: convert it to 8 or 16 bits"
