@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -120,4 +121,18 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> 
     with pytest.raises(FeedsegError, match=r"the limit is 5e-05 million: raise it by --max-pixels"):
         read_image(tmp_path / "small.png", max_pixels=50)
     assert read_image(tmp_path / "small.png", max_pixels=54).size == (9, 6)
+    with pytest.raises(FeedsegError, match=r"large\.png has 177 million pixels, and the limit is 80 million"):
+        read_image(tmp_path / "large.png", max_pixels=80_000_000)
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_gif_whose_first_frame_is_huge_takes_no_memory(tmp_path: Path) -> None:
+    screen = b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0, 0, 0)
+    control = b"\x21\xf9\x04\x08\x00\x00\x00\x00"  # the frame is to be disposed of, for which Pillow makes room
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00\x3b"
+    (tmp_path / "a.gif").write_bytes(screen + control + frame)
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FeedsegError, match=r"a\.gif has 3600 million pixels, and the limit is 120 million"):
+        read_image(tmp_path / "a.gif")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes

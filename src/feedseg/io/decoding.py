@@ -74,11 +74,14 @@ def decode_all() -> None:
 
 
 def _answer(decode: Any, content: bytes, name: str, max_pixels: int) -> tuple[dict[str, Any], bytes | memoryview]:
+    from PIL.Image import DecompressionBombWarning
+
     from feedseg.errors import FeedsegError
     from feedseg.io.limits import TooManyPixelsError
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", DecompressionBombWarning)  # what it says is an error of ours
         head: dict[str, Any] = {}
         pixels: bytes | memoryview = b""
         try:
@@ -86,7 +89,7 @@ def _answer(decode: Any, content: bytes, name: str, max_pixels: int) -> tuple[di
             head = {"size": found.size, "notes": found.notes}
             pixels = found.pixels.reshape(-1).data
         except TooManyPixelsError as error:
-            head = {"error": str(error), "too_large": error.size}
+            head = {"error": str(error), "too_large": error.pixels}
         except FeedsegError as error:
             head = {"error": str(error)}
         except MemoryError:

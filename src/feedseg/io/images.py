@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from feedseg.errors import FeedsegError, brief, warn_user
+from feedseg.errors import FeedsegError, brief, first_line, warn_user
 from feedseg.io.arrays import frozen, refreeze
 from feedseg.io.brightness import Stored, colours, grey
 from feedseg.io.decoders import open_regular, opened_image
@@ -79,8 +79,10 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RgbImage:
     if isinstance(image, Image.Image):
         try:
             return _read(image, "the image")
-        except (OSError, SyntaxError, ValueError, EOFError) as error:  # its file is damaged, or closed
-            raise FeedsegError(f"the image cannot be decoded: {error}") from error
+        except (FeedsegError, MemoryError):
+            raise
+        except Exception as error:  # its file is damaged, or closed
+            raise FeedsegError(f"the image cannot be decoded: {first_line(error)}") from error
     if not isinstance(image, (str, Path)):
         raise FeedsegError(f"an image is a path, a PIL image or an array, not {type(image).__name__}")
     if "\0" in str(image):

@@ -73,7 +73,7 @@ class IsolatedDecoder:
         for warning in head["warnings"]:
             warn_user(warning)
         if "too_large" in head:
-            raise TooManyPixelsError(head["error"], (head["too_large"][0], head["too_large"][1]))
+            raise TooManyPixelsError(head["error"], head["too_large"])
         if "error" in head:
             raise FeedsegError(head["error"])
         return RgbImage(pixels, name, tuple(head["notes"]))

@@ -32,11 +32,11 @@ class FileLimits:
 
 
 class TooManyPixelsError(FeedsegError):
-    """An image has more pixels than it may; `size` is its width and height."""
+    """An image has more pixels than it may."""
 
-    def __init__(self, text: str, size: tuple[int, int]) -> None:
+    def __init__(self, text: str, pixels: int) -> None:
         super().__init__(text)
-        self.size = size
+        self.pixels = pixels
 
 
 class TooSlowError(FeedsegError):

@@ -215,9 +215,8 @@ def _decoded(content: bytes, decoder: IsolatedDecoder, limits: FileLimits) -> Rg
     try:
         return decoder(content, "the image", limits)
     except TooManyPixelsError as error:
-        count = error.size[0] * error.size[1]
         raise RefusedError(
-            413, f"the image has {count / 1e6:.1f} million pixels, more than {limits.pixels / 1e6:g} million"
+            413, f"the image has {error.pixels / 1e6:.1f} million pixels, more than {limits.pixels / 1e6:g} million"
         ) from error
     except TooSlowError as error:
         raise RefusedError(422, f"the image took more than {limits.seconds:g} s to decode") from error
