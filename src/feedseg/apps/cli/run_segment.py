@@ -41,6 +41,8 @@ from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.writers import suffixes
 from feedseg.segmenter import Segmenter
 from feedseg.vision.devices import device_of_worker
+from feedseg.vision.memory import check_processes
+from feedseg.vision.pace import Pace
 from feedseg.vocabulary import Vocabulary
 
 
@@ -93,10 +95,14 @@ def _segment_files(request: SegmentRequest, found: Findings, decoder: IsolatedDe
     with interrupts_held(), ExitStack() as stack:
         bar = stack.enter_context(progress(visible=not (request.as_json and is_live(console()))))
         words = bar.add_task("words", total=None, visible=False)
+        of_words = Pace("words", "take fewer of them, or fewer templates", tell=note_warning)
+
+        def embedded(done: int, total: int) -> None:
+            bar.update(words, completed=done, total=total, visible=True)
+            of_words.done(done, total)
+
         with interruptible():
-            segmenter.embed(
-                request.words, lambda done, total: bar.update(words, completed=done, total=total, visible=True)
-            )
+            segmenter.embed(request.words, embedded)
         bar.remove_task(words)
         folder = stack.enter_context(_claimed(request, segmenter, found))
         request.output.check_places(folder.folder)
@@ -155,6 +161,7 @@ class Executors:
         processes = min(request.shards, missing)
         if processes <= 1:
             return Local(_task(request, self.segmenter, self.decoder), request.workers)
+        check_processes(processes, self.segmenter.encoder.tower)
         build = partial(build_worker, request, self.folder, max(1, torch.get_num_threads() // processes))
         return self.stack.enter_context(Processes(build, processes, request.workers, complain))
 
@@ -195,11 +202,17 @@ def _made(
     except KeyboardInterrupt as stop:
         return Totals(len(jobs), len(current), interrupted=True, terminated=isinstance(stop, Terminated))
 
+    missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
+    pace = Pace("images", sure=10.0, tell=note_warning)
+
     def tell(outcome: Outcome[Job, Segmented]) -> None:
+        nonlocal told
+        told += 1
         summary.add(outcome)
         advance()
+        pace.done(told, len(missing))
 
-    missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
+    told = 0
     return run(executors.of(missing), jobs, folder.recording(current, request.shard), tell)
 
 

@@ -140,11 +140,13 @@ def segment(
     ] = FileLimits.seconds,
     workers: Annotated[
         int,
-        option(WORK, "N", "Threads that read and write beside the model.", min=1, show_default=True, hidden=True),
+        option(
+            WORK, "N", "Threads that read and write beside the model.", min=1, max=64, show_default=True, hidden=True
+        ),
     ] = 2,
     shards: Annotated[
         int,
-        option(WORK, "N", "Processes; on CUDA each on a device.", min=1, show_default=True, hidden=True),
+        option(WORK, "N", "Processes; on CUDA each on a device.", min=1, max=256, show_default=True, hidden=True),
     ] = 1,
     shard: Annotated[
         str | None,
