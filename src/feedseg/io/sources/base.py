@@ -86,13 +86,13 @@ class Found:
                 a source whose `decode` is its own always does.
         """
         with self.open() as file:
-            limits.check_bytes(file.seek(0, SEEK_END), self.name)
+            limits.check_bytes(number := file.seek(0, SEEK_END), self.name)
             file.seek(0)
             if decoder is None or type(self).decode is not Found.decode:
                 image = self.decode(file, limits.pixels)
                 file.seek(0)
                 return image, digest(file)
-            content = file.read(limits.bytes + 1)  # and no more, should it grow meanwhile
+            content = file.read(number)  # and no more, should it grow meanwhile
         return decoder(content, self.name, limits), sha256(content).hexdigest()
 
     def digest(self) -> str:
