@@ -20,7 +20,7 @@ from feedseg.apps.cli.main import main
 def limited(*arguments, **options):
     segmenter = loading.load_segmenter(*arguments, **options)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 800_000_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000, resource.RLIM_INFINITY))
     return segmenter
 
 run_segment.load_segmenter = limited
@@ -30,7 +30,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_an_image_without_room_fails_alone_and_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    for name, side in (("a", 80), ("large", 10_000), ("z", 90)):
+    for name, side in (("a", 80), ("large", 7_000), ("z", 90)):
         Image.new("1", (side, side)).save(tmp_path / f"images/{name}.png")
     options = ["--model", "mini", "--labels", "striped, dotted", "--out", "out", "--workers", "1"]
     ended = subprocess.run(
