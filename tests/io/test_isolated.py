@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -18,7 +19,7 @@ from PIL import Image
 
 import hostile_decoder
 from bombs import progressive_bomb
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, InvalidValueError
 from feedseg.io.images import decode_image
 from feedseg.io.isolated import IsolatedDecoder
 from feedseg.io.limits import FileLimits, TooManyPixelsError
@@ -116,6 +117,20 @@ def test_a_file_of_too_many_bytes_is_not_read(decoder: IsolatedDecoder, tmp_path
             found.load(limits, way)
     image, digest = found.load(LIMITS, decoder)
     assert (image.size, digest) == ((4, 4), found.digest())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pixels": 0}, {"pixels": 1.5}, {"bytes": "1G"}, {"seconds": 0}, {"seconds": float("nan")}]
+)
+def test_limits_that_are_none_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValueError, match=r"^the most (pixels|bytes|seconds) (of|for) a file "):
+        FileLimits(**wrong)
+
+
+def test_what_are_no_bytes_is_refused(decoder: IsolatedDecoder) -> None:
+    path: Any = Path("a.png")
+    with pytest.raises(FeedsegError, match=r"takes the bytes of a file, not \w+Path"):
+        decoder(path, "a.png", LIMITS)
 
 
 def test_many_threads_get_their_own_images(decoder: IsolatedDecoder) -> None:

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from feedseg.errors import FeedsegError, warn_user
+from feedseg.errors import FeedsegError, brief, warn_user
 from feedseg.io.decoding import receive_head, receive_into, send
 from feedseg.io.images import RgbImage
 from feedseg.io.limits import FileLimits, TooManyPixelsError, TooSlowError
@@ -62,6 +62,8 @@ class IsolatedDecoder:
         Raises:
             FeedsegError: it is no image, or too large, or its decoder crashed or took too long.
         """
+        if not isinstance(content, bytes):
+            raise FeedsegError(f"a decoder takes the bytes of a file, not {brief(content)}")
         limits.check_bytes(len(content), name)
         process = self._taken() or _Process()
         try:

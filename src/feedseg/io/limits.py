@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, InvalidValueError, checked_count, checked_number
 
 PIXEL_BYTES = 40  # of memory that decoding takes for a pixel at most: 32 bits a number, copies upright and converted
 SPARE_BYTES = 2**30  # for libraries, and the stacks of a decoder's threads
@@ -17,6 +17,12 @@ class FileLimits:
     pixels: int = 120_000_000  # telephones and medium format have 108 million
     bytes: int = 1_000_000_000  # of the file
     seconds: float = 60.0  # to decode it, where that is done in a process of its own: see `feedseg.io.isolated`
+
+    def __post_init__(self) -> None:
+        checked_count(self.pixels, "the most pixels of a file", most=10**12)
+        checked_count(self.bytes, "the most bytes of a file", most=10**15)
+        if checked_number(self.seconds, "the most seconds for a file") <= 0:
+            raise InvalidValueError(f"the most seconds for a file are a positive number, not {self.seconds:g}")
 
     def memory(self, number: int) -> int:
         """Bytes of memory that a file of so many bytes may take: enough for any image within the limits."""
