@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # The same examples every time: a test that fails has to fail again. For others: --hypothesis-profile=default.
 settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("long", max_examples=20_000, deadline=None)  # what is damaged, for hours
 settings.load_profile("steady")
 
 THREADS = int(os.environ.get("FEEDSEG_TEST_THREADS", "1"))

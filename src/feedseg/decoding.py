@@ -52,6 +52,7 @@ def decoded(
         names=vocabulary.names,
         image=image.pixels,
         source=image.source,
+        notes=image.notes,
         background=vocabulary.has_background,
         threshold=vocabulary.threshold,
         synonyms=vocabulary.words,

@@ -43,6 +43,7 @@ class Segmentation(LabelMap):
     # (classes, h, w) float32, the probability of every class at the resolution of the patches, where they were asked
     # for with `scores=True`
     scores: np.ndarray | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()  # what was done to the numbers of the image's file
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -188,6 +188,8 @@ class Segmenter:
     def _segment_group(self, group: Sequence[Request], plan: Plan) -> Iterator[Segmentation]:
         sizes = [self._working_size(request.image, plan.settings) for request in group]
         text = [self.embed(request.vocabulary) for request in group]
+        for size, queries in zip(sizes, text, strict=True):
+            self.encoder.check_logits(size, plan.settings, len(queries))
         buffers = [LogitsBuffer(size, len(cut(size, plan.settings))) for size in sizes]
         pixels = [resized(request.image, size) for request, size in zip(group, sizes, strict=True)]
         for index, placement, window in self._encode(pixels, plan.settings):

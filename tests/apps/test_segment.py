@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hostile_decoder
 import tiny_models
+from bombs import progressive_bomb
 from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.apps.cli.main import main
 from feedseg.apps.cli.render_segment import understood
@@ -155,6 +157,26 @@ def test_json_lines(capsys: pytest.CaptureFixture[str], segment, draw) -> None:
         assert line["names"] == ["cat", "sofa", "rug"]
     assert "words" in err  # the summary for people
     assert "\x1b" not in err
+
+
+def test_hostile_images_fail_alone(
+    capsys: pytest.CaptureFixture[str], segment, draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile_decoder.install(tmp_path / "hostile", monkeypatch)
+    for name in ("photos/a.png", "photos/z.png"):
+        draw(name)
+    for width in (hostile_decoder.CRASHES, hostile_decoder.HANGS):
+        Image.new("L", (width, 9)).save(f"photos/{width}.png")
+    Path("photos/bomb.jpg").write_bytes(progressive_bomb(4000, 20_000))
+    assert segment("photos", "--out", "results", "--max-seconds", "2", "--max-bytes", "5M") == 1
+    out, err = capsys.readouterr()
+    assert "feedseg: photos/13.png cannot be read as an image: its decoder crashed (SIGABRT)\n" in err
+    for name in ("14.png", "bomb.jpg"):
+        assert f"feedseg: photos/{name} took more than 2 seconds to decode: convert it, or raise the limit" in err
+    assert "2 images → results" in out
+    Path("photos/bomb.jpg").unlink()
+    assert segment("photos/a.png", "--out", "small", "--max-bytes", "100") == 1
+    assert "MB, and the limit is 0.0001 MB: raise it by --max-bytes" in capsys.readouterr().err
 
 
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str], segment, draw, files, results_of) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image, features
 from feedseg.errors import FeedsegError
 from feedseg.io import decoders
 from feedseg.io.images import read_image
+from feedseg.io.limits import FileLimits
 from feedseg.io.sources.find import find_images
 
 
@@ -29,7 +31,7 @@ def test_formats_that_every_build_has(suffix: str, scene: Image.Image, tmp_path:
     form = decoders.BY_SUFFIX[suffix.lower()].name
     scene.save(tmp_path / f"a{suffix}", form)
     (found,) = find_images([str(tmp_path)]).images
-    pixels = found.load(1000)[0].pixels
+    pixels = found.load(FileLimits(pixels=1000))[0].pixels
     assert np.abs(pixels.astype(int) - np.asarray(scene)).mean() < 12
 
 
@@ -42,7 +44,7 @@ def test_formats_that_a_build_may_have(suffix: str, feature: str, scene: Image.I
         pytest.skip("not in this build of Pillow")
     (scene.convert("L") if suffix == ".pgm" else scene).save(tmp_path / f"a{suffix}")
     (found,) = find_images([str(tmp_path)]).images
-    assert found.load(1000)[0].pixels.shape[2] == 3
+    assert found.load(FileLimits(pixels=1000))[0].pixels.shape[2] == 3
 
 
 def test_heic_is_read_by_its_own_decoder(scene: Image.Image, tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_heic_is_read_by_its_own_decoder(scene: Image.Image, tmp_path: Path) -> 
     pillow_heif.from_pillow(scene).save(tmp_path / "a.HEIC", quality=95)
     scene.save(tmp_path / "plain.png")
     (found, _) = find_images([str(tmp_path)]).images
-    pixels = found.load(1000)[0].pixels
+    pixels = found.load(FileLimits(pixels=1000))[0].pixels
     assert np.abs(pixels.astype(int) - np.asarray(scene)).mean() < 6
     (tmp_path / "a.HEIC").rename(tmp_path / "called.jpg")  # as telephones do
     np.testing.assert_array_equal(read_image(tmp_path / "called.jpg").pixels, pixels)
@@ -119,4 +121,18 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> 
     with pytest.raises(FeedsegError, match=r"the limit is 5e-05 million: raise it by --max-pixels"):
         read_image(tmp_path / "small.png", max_pixels=50)
     assert read_image(tmp_path / "small.png", max_pixels=54).size == (9, 6)
+    with pytest.raises(FeedsegError, match=r"large\.png has 177 million pixels, and the limit is 80 million"):
+        read_image(tmp_path / "large.png", max_pixels=80_000_000)
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_gif_whose_first_frame_is_huge_takes_no_memory(tmp_path: Path) -> None:
+    screen = b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0, 0, 0)
+    control = b"\x21\xf9\x04\x08\x00\x00\x00\x00"  # the frame is to be disposed of, for which Pillow makes room
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00\x3b"
+    (tmp_path / "a.gif").write_bytes(screen + control + frame)
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FeedsegError, match=r"a\.gif has 3600 million pixels, and the limit is 120 million"):
+        read_image(tmp_path / "a.gif")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes

@@ -29,6 +29,28 @@ def test_an_image_that_does_not_fit_is_told_before_anything_is_computed(monkeypa
         large(np.zeros((500, 1000, 3), np.uint8), WORDS)
 
 
+def test_logits_of_many_windows_and_words_are_told_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    segmenter = Segmenter.load("mini")
+    settings = replace(segmenter.settings, short_side=2000, max_long_side=4000, window=64, stride=8)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 1e9)
+    monkeypatch.setattr(WindowEncoder, "__call__", lambda *_: pytest.fail("it was encoded"))
+    image = np.zeros((400, 400, 3), np.uint8)
+    words = list(segmenter.model.text.known_words)
+    said = rf"59,049 windows and {len(words)} words of one image take about \d+\.\d GB .* 1\.0 GB are free: take fewer"
+    with pytest.raises(FeedsegError, match=said):
+        replace(segmenter, settings=settings)(image, words)
+
+
+def test_processes_that_do_not_fit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = Segmenter.load("mini").encoder.tower
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 4e9)
+    memory.check_processes(8, tower)
+    with pytest.raises(FeedsegError, match=r"100 processes take about 3\d\.\d GB of memory.*take fewer --shards"):
+        memory.check_processes(100, tower)
+
+
 def test_what_is_small_or_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda _: 0.0)
     check_fits(SMALL, CPU, (10, 10))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedseg import Settings
+from feedseg import FeedsegError, Settings
 from feedseg.io.images import fitted_size
 from feedseg.vision.windows import Window, padded_to_multiple, place_windows
 
@@ -78,3 +78,9 @@ def test_fast_settings_look_at_every_part_once(short, long, short_side):
 
 def test_fast_settings_leave_the_whole_image_whole():
     assert Settings(short_side=112, window=None).fast() == Settings(short_side=112, window=None)
+
+
+def test_what_would_never_end_is_refused():
+    with pytest.raises(FeedsegError, match=r"2048 × 1536 pixels would be cut into 2,057,313 windows.*--stride"):
+        place_windows((1536, 2048), (336, 336), (1, 1))
+    assert len(place_windows((1536, 2048), (336, 336), (112, 112))) == 12 * 17

@@ -15,6 +15,7 @@ class Limits:
     characters: int = 20_000  # of all words together
     queue: int = 64  # requests that wait or are answered, the next one is sent away
     image_bytes: int = 2**30  # of decoded images that wait
+    decode_seconds: float = 10.0  # for an image, of which two are decoded at a time
     seconds: float = 60.0  # from the first byte of a request to its answer
     batch: int = 16  # requests that are encoded together
     cache_bytes: int = 512 * 2**20  # of encoded images

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feedseg.engine.kept import Stamp, stamp
 from feedseg.engine.task import Task
-from feedseg.io.images import MAX_PIXELS, RgbImage
+from feedseg.io.images import RgbImage
+from feedseg.io.limits import FileLimits
 from feedseg.io.output import Output
 from feedseg.io.sources.base import Job
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from feedseg.io.sources.base import Decoder
 
 Loaded = tuple[RgbImage, str]  # an image, and the SHA-256 of the bytes that it was decoded from
 
@@ -47,11 +51,12 @@ class SegmentFiles(Task[Job, Segmented]):
     vocabulary: Vocabulary
     output: Output
     refiners: Sequence[Any] = ()  # names or objects
-    max_pixels: int = MAX_PIXELS  # of an image; one with more is refused
+    limits: FileLimits = field(default_factory=FileLimits)  # of an image; one beyond them is refused
+    decoder: Decoder | None = None  # see `Found.load`
 
     def load(self, item: Job) -> Loaded:
         """See `Task.load`."""
-        return item.image.load(self.max_pixels)
+        return item.image.load(self.limits, self.decoder)
 
     def process(self, loaded: Iterable[Loaded]) -> Iterator[tuple[Segmentation, str]]:
         """See `Task.process`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
+from feedseg.io.limits import TooManyPixelsError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,6 +27,8 @@ _SPECIAL = {
 }
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+_TIFF_HEADS = {b"II*\0", b"MM\0*"}
+_TIFF_NUMBERS = {1: "whole numbers", 2: "signed numbers", 3: "fractions"}  # by the tag of their format
 _LIMIT = Lock()
 
 
@@ -118,35 +122,46 @@ def opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Image.I
 
     try:
         formats = decoders(Path(name).suffix)
-        with _without_limit(Image):
+        with _limited(Image, max_pixels):
             opened = Image.open(file, formats=formats)
         with opened as image:
             if (pixels := image.width * image.height) > max_pixels:
-                raise FeedsegError(
-                    f"{name} has {image.width} × {image.height} pixels, {pixels / 1e6:.0f} million, and the limit is "
-                    f"{max_pixels / 1e6:g} million: raise it by --max-pixels, or in Python by "
-                    "read_image(…, max_pixels=…)"
-                )
+                raise _too_many(name, pixels, max_pixels, f"{image.width} × {image.height}")
             yield image
     except UnidentifiedImageError as error:
         raise FeedsegError(f"{name} is not an image in a known format{_hint(file)}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # of damaged files
-        raise FeedsegError(f"{name} cannot be read as an image: {error}") from error
+    except (FeedsegError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        told = re.search(r"\d+", str(error))
+        raise _too_many(name, int(told[0]) if told else 2 * max_pixels, max_pixels) from error
+    except Exception as error:  # decoders are many, and so is what they raise of damaged files
+        raise FeedsegError(f"{name} cannot be read as an image: {first_line(error)}") from error
 
 
 @contextmanager
-def _without_limit(pillow: Any) -> Iterator[None]:
-    """Pillow's own limit of pixels, which it has for the whole process, is put aside while one file is opened.
+def _limited(pillow: Any, most: int) -> Iterator[None]:
+    """Pillow's own limit of pixels, which it has for the whole process, is ours while one file is opened.
 
-    Opening reads the header alone; our limit is held against it before anything is decoded.
+    Opening reads the header alone, but some decoders make room for the first frame already: a GIF of 350 bytes takes
+    1.7 GB. Pillow raises what has more than twice the limit.
     """
     with _LIMIT:
         before = pillow.MAX_IMAGE_PIXELS
-        pillow.MAX_IMAGE_PIXELS = None
+        pillow.MAX_IMAGE_PIXELS = most
         try:
             yield
         finally:
             pillow.MAX_IMAGE_PIXELS = before
+
+
+def _too_many(name: str, pixels: int, most: int, sides: str = "") -> TooManyPixelsError:
+    has = f"{sides} pixels, {pixels / 1e6:.0f} million" if sides else f"{pixels / 1e6:.0f} million pixels"
+    return TooManyPixelsError(
+        f"{name} has {has}, and the limit is {most / 1e6:g} million: raise it by --max-pixels, or in Python by "
+        "read_image(…, max_pixels=…)",
+        pixels,
+    )
 
 
 @lru_cache
@@ -168,4 +183,21 @@ def _hint(file: BinaryIO) -> str:
     for one in FORMATS:
         if head[8:12] in names.get(one.name, ()) and one not in readable():
             return f"; it is {one.name}: {one.advice}"
-    return ""
+    return _kind_of_tiff(file) if head[:4] in _TIFF_HEADS else ""
+
+
+def _kind_of_tiff(file: BinaryIO) -> str:
+    """What is in a TIFF that Pillow does not know; nothing where that cannot be told either."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    try:
+        file.seek(0)
+        tags = ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, signs = tags.get(258, (1,)), tags.get(339, (1,))
+        kind = _TIFF_NUMBERS.get(signs[0], "other numbers")
+        each = f"{len(bits)} × " if len(bits) > 1 else ""
+        return f"; it is a TIFF of {each}{bits[0]}-bit {kind}, which are not read: convert it to 8 or 16 bits"
+    except Exception:  # of a damaged file, of which Pillow raises whatever it stumbles over
+        return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -10,15 +9,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from feedseg.errors import FeedsegError, brief
+from feedseg.errors import FeedsegError, brief, first_line, warn_user
 from feedseg.io.arrays import frozen, refreeze
+from feedseg.io.brightness import Stored, colours, grey
 from feedseg.io.decoders import open_regular, opened_image
+from feedseg.io.limits import FileLimits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_PIXELS = 120_000_000  # of a file, unless asked otherwise: telephones and medium format have 108 million
-_BITS = (8, 10, 12, 14, 16, 24, 32)  # that brightness is stored in, whatever the number type has room for
+MAX_PIXELS = FileLimits.pixels  # of a file, unless asked otherwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,13 @@ class RgbImage:
 
     pixels: np.ndarray  # (height, width, 3), uint8, RGB
     source: str | None = None  # the file they came from, if any
+    notes: tuple[str, ...] = ()  # what was done to its numbers
 
     def __post_init__(self) -> None:
         pixels = self.pixels
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
-            hint = "; several images go in as a list" if pixels.ndim == 4 else ""
+            hints = {4: "; several images go in as a list", 2: "; PIL.Image.fromarray(array) is read as greyscale"}
+            hint = hints.get(pixels.ndim, "")
             raise FeedsegError(
                 f"an array must be an image of height × width × 3, uint8, not {pixels.shape} of {pixels.dtype}{hint}"
             )
@@ -76,9 +78,11 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RgbImage:
         return RgbImage(image)
     if isinstance(image, Image.Image):
         try:
-            return RgbImage(_rgb(image, "the image"))
-        except (OSError, SyntaxError, ValueError, EOFError) as error:  # its file is damaged, or closed
-            raise FeedsegError(f"the image cannot be decoded: {error}") from error
+            return _read(image, "the image")
+        except (FeedsegError, MemoryError):
+            raise
+        except Exception as error:  # its file is damaged, or closed
+            raise FeedsegError(f"the image cannot be decoded: {first_line(error)}") from error
     if not isinstance(image, (str, Path)):
         raise FeedsegError(f"an image is a path, a PIL image or an array, not {type(image).__name__}")
     if "\0" in str(image):
@@ -91,46 +95,27 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RgbImage:
 def decode_image(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> RgbImage:
     """The image of an open file; `name` is what errors and the image's source call it. See `read_image`."""
     with opened_image(file, name, max_pixels) as opened:
-        return RgbImage(_rgb(opened, name), name)
+        return _read(opened, name, name)
 
 
-def _rgb(image: Image.Image, name: str) -> np.ndarray:
-    """Upright RGB pixels, read-only and nobody else's."""
+def _read(image: Image.Image, name: str, source: str | None = None) -> RgbImage:
+    """Upright RGB pixels, read-only and nobody else's; what is to be said of them is told, too."""
     if min(image.size) < 1:
         raise FeedsegError(f"{name} has no pixels")
+    stored, note = Stored.of(image, name), None
     upright = ImageOps.exif_transpose(image)
     if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-        upright = _eight_bits(upright, name)
-    elif "A" in upright.getbands() or "transparency" in upright.info:
+        upright, note = grey(upright, stored, name)
+    elif stored.deep_colours:
+        upright, note = colours(upright, name)
+    if "A" in upright.getbands() or "transparency" in upright.info:
         layer = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     pixels = np.array(upright.convert("RGB"))
     pixels.flags.writeable = False
-    return pixels
-
-
-def _eight_bits(image: Image.Image, name: str) -> Image.Image:
-    """Greyscale of whole numbers or fractions to 8 bits, by the range that the numbers need, which is told.
-
-    Pillow's own conversion would clip everything above 255 to white, and fractions to black.
-    """
-    values = np.asarray(image)
-    least, most = values.min().item(), values.max().item()
-    if not 0 <= least <= most < float("inf"):  # neither is true of what is no number
-        raise FeedsegError(f"{name} holds {least:g} to {most:g}, which is no brightness: convert it to 8 or 16 bits")
-    if values.dtype.kind == "f" and most <= 1:
-        _tell(name, f"fractions up to {most:.3g}", "0 is black and 1 white")
-        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
-    bits = next((bits for bits in _BITS if most < 1 << bits), None)
-    if bits is None:
-        raise FeedsegError(f"{name} holds numbers up to {most:g}, which is no brightness: convert it to 8 or 16 bits")
-    if bits != 16:
-        _tell(name, f"numbers up to {most:g}", f"read as {bits} bits, with {(1 << bits) - 1} as white")
-    return Image.fromarray((np.rint(values).astype(np.int64) >> (bits - 8)).astype(np.uint8))
-
-
-def _tell(name: str, holds: str, taken: str) -> None:
-    warnings.warn(f"{name} holds {holds}: {taken}", UserWarning, stacklevel=2)
+    if note:
+        warn_user(note)
+    return RgbImage(pixels, source, (note,) if note else ())
 
 
 def fitted_size(size: tuple[int, int], short_side: int, max_long_side: int, multiple: int = 1) -> tuple[int, int]:

@@ -20,8 +20,9 @@ from feedseg.errors import FeedsegError, is_out_of_memory
 from feedseg.settings import Settings
 from feedseg.vision.feedback.base import AffinityFeedback, Feedback, HostAttention
 from feedseg.vision.hosts.base import Host, Readout
-from feedseg.vision.memory import check_fits, window_bytes
+from feedseg.vision.memory import check_all, check_fits, window_bytes
 from feedseg.vision.ops import normalised
+from feedseg.vision.pace import Pace
 from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import VisionTower
 from feedseg.vision.windows import Placement, Window, cut, padded_to_multiple
@@ -89,11 +90,26 @@ class WindowEncoder:
         half = len(batch) // 2  # behind the except, whose error holds what was computed so far
         return [*self._encoded(batch[:half]), *self._encoded(batch[half:])]
 
+    def patches(self, sides: tuple[int, int]) -> int:
+        """About how many patches the host's grid has of a window of these sides (height, width)."""
+        patch = self.proxy.patch_size if self.proxy and self.proxy.patch_size > 1 else self.tower.patch_size
+        return -(-sides[0] // patch) * -(-sides[1] // patch)
+
+    def check_logits(self, size: tuple[int, int], settings: Settings, queries: int) -> None:
+        """Raises FeedsegError where the logits of all windows of an image at its working size would not fit."""
+        windows = cut(size, settings)
+        numbers = len(windows) * self.patches((windows[0].height, windows[0].width)) * queries
+        check_all(
+            4 * numbers,
+            self.tower.device,
+            f"{len(windows):,} windows and {queries:,} words of one image",
+            "take fewer words, a larger --stride or a smaller --short-side",
+        )
+
     def check_memory(self, sides: tuple[int, int]) -> None:
         """Raises FeedsegError where a window of these sides (height, width) would not fit into the memory."""
         tower = self.tower
-        patch = self.proxy.patch_size if self.proxy and self.proxy.patch_size > 1 else tower.patch_size
-        patches = (sides[0] // patch) * (sides[1] // patch)
+        patches = self.patches(sides)
         bytes_each = torch.finfo(tower.dtype).bits // 8
         check_fits(window_bytes(patches, tower.width, tower.heads, self.host, bytes_each), tower.device, sides)
 
@@ -111,6 +127,8 @@ class WindowEncoder:
         for index, pixels in enumerate(images):
             for window in cut((pixels.shape[-2], pixels.shape[-1]), settings):
                 by_shape.setdefault((window.height, window.width), []).append((index, window))
+        total, done = sum(map(len, by_shape.values())), 0
+        pace = Pace("windows", "take a larger --stride or a smaller --short-side")
         for shape, members in by_shape.items():
             self.check_memory(shape)
             for start in range(0, len(members), batch_size):
@@ -124,6 +142,8 @@ class WindowEncoder:
                 encoded = deque(self._encoded(batch))
                 for index, placement in placements:
                     yield index, placement, encoded.popleft()
+                done += len(placements)
+                pace.done(done, total)
 
 
 def checked_features(features: Tensor, proxy: Proxy, windows: int) -> Tensor:

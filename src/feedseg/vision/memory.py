@@ -14,6 +14,7 @@ from feedseg.errors import FeedsegError
 from feedseg.vision.hosts.base import Host
 
 SMALL = 2**30  # bytes, below which nobody looks how much there is
+PROCESS = 300e6  # bytes that a process takes beside its weights
 TOKENS = 16  # so many copies of the tower's tokens are there at a time
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -48,6 +49,21 @@ def check_fits(needed: float, device: torch.device, sides: tuple[int, int]) -> N
         f"{width} × {height} pixels at a time take about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
         "free: take a smaller --short-side, or cut windows with --window"
     )
+
+
+def check_all(needed: float, device: torch.device, what: str, advice: str) -> None:
+    """Raises FeedsegError where something that is kept for a whole image or run needs more than there is."""
+    if needed > SMALL and needed > (free := free_bytes(device)):
+        raise FeedsegError(
+            f"{what} take about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: {advice}"
+        )
+
+
+def check_processes(number: int, model: torch.nn.Module) -> None:
+    """Raises FeedsegError where so many processes, each with a model of its own, would not fit into the memory."""
+    weights = sum(one.numel() * one.element_size() for one in model.parameters())
+    of_each = PROCESS if next(model.parameters()).device.type != "cpu" else PROCESS + weights
+    check_all(number * of_each, torch.device("cpu"), f"{number} processes", "take fewer --shards")
 
 
 def _of_machine() -> float:

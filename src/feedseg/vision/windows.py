@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import pad
 
+from feedseg.errors import FeedsegError
 from feedseg.settings import Settings, Sides
+
+MOST_WINDOWS = 100_000  # of an image; published protocols have some hundred at most
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,19 @@ def starts(length: int, window: int, stride: int | None) -> list[tuple[int, int]
 
 
 def place_windows(image: Sides, window: Sides, stride: Sides | None) -> list[Window]:
-    """The windows that cover an image, row by row; an image smaller than the window gets a smaller one."""
+    """The windows that cover an image, row by row; an image smaller than the window gets a smaller one.
+
+    Raises:
+        FeedsegError: they are so many that it would never end.
+    """
     vertical, horizontal = (None, None) if stride is None else stride
-    return [
-        Window(top, left, height, width)
-        for top, height in starts(image[0], window[0], vertical)
-        for left, width in starts(image[1], window[1], horizontal)
-    ]
+    tops, lefts = starts(image[0], window[0], vertical), starts(image[1], window[1], horizontal)
+    if (count := len(tops) * len(lefts)) > MOST_WINDOWS:
+        raise FeedsegError(
+            f"an image of {image[1]} × {image[0]} pixels would be cut into {count:,} windows, more than "
+            f"{MOST_WINDOWS:,}: take a larger --stride or --window, or a smaller --short-side"
+        )
+    return [Window(top, left, height, width) for top, height in tops for left, width in lefts]
 
 
 def cut(size: Sides, settings: Settings) -> list[Window]:

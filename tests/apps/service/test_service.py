@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import hostile_decoder
+from bombs import progressive_bomb
 from feedseg import Segmentation, Segmenter, Vocabulary
 from feedseg.apps.service import worker as worker_module
 from feedseg.apps.service.refused import RefusedError
@@ -143,6 +146,24 @@ def test_what_cannot_be_used_is_told_in_one_short_line(
     assert expected in error
     assert "\n" not in error
     assert len(error) < 500
+    assert ask(client, pictures[0]).status_code == 200
+
+
+def test_an_image_that_crashes_or_holds_up_its_decoder_is_refused_and_the_service_goes_on(
+    served: Served, pictures: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile_decoder.install(tmp_path / "hostile", monkeypatch)
+    client = served(decode_seconds=1.5)
+    assert ask(client, pictures[0]).status_code == 200
+    for width, said in (
+        (hostile_decoder.CRASHES, "the image cannot be read as an image: its decoder crashed (SIGABRT)"),
+        (hostile_decoder.HANGS, "the image took more than 1.5 s to decode"),
+    ):
+        file = BytesIO()
+        Image.new("L", (width, 9)).save(file, "PNG")
+        found = ask(client, file.getvalue())
+        assert (found.status_code, found.json()["error"]) == (422, said)
+    assert ask(client, progressive_bomb(4000, 20_000)).status_code == 422
     assert ask(client, pictures[0]).status_code == 200
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
+from feedseg.io.limits import FileLimits
 from feedseg.io.sources import SOURCES
 from feedseg.io.sources.base import Failure, Finding, Found, Job, Search, Source, resolved
 from feedseg.io.sources.find import find_images
@@ -279,12 +280,12 @@ def test_an_image_is_read_with_the_digest_of_its_bytes_and_pickles() -> None:
     Image.new("RGB", (3, 2), (1, 2, 3)).save("a.png")
     (found,) = find_images(["a.png"]).images
     for one in (found, pickle.loads(pickle.dumps(found))):
-        image, digest = one.load(100)
+        image, digest = one.load(FileLimits(pixels=100))
         assert (image.size, image.source) == ((2, 3), "a.png")
         assert digest == one.digest() == sha256(Path("a.png").read_bytes()).hexdigest()
     Path("a.png").unlink()
     with pytest.raises(FeedsegError, match=r"^a\.png does not exist"):
-        found.load(100)
+        found.load(FileLimits(pixels=100))
 
 
 @dataclass(frozen=True)
@@ -328,7 +329,7 @@ def test_a_source_of_ones_own() -> None:
     assert not found.failures
     jobs = distinct_stems(found.images, Path("out"), ENDINGS)
     assert [job.stem for job in jobs] == ["film-0", "film-1", "film-2", "a"]
-    assert [job.image.load(10)[0].pixels[0, 0, 0] for job in jobs[:3]] == [0, 1, 2]
+    assert [job.image.load(FileLimits(pixels=10))[0].pixels[0, 0, 0] for job in jobs[:3]] == [0, 1, 2]
 
 
 @pytest.mark.usefixtures("here")

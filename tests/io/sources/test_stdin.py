@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import FileLimits
 from feedseg.io.sources.base import Search
 from feedseg.io.sources.find import Findings, find_images
 from feedseg.io.sources.stdin import paths
@@ -38,7 +39,7 @@ def test_an_image_is_an_image(form: str, piped) -> None:
     Image.new("RGB", (4, 3), (200, 100, 0)).save(file, form)
     (found,) = piped(file.getvalue()).images
     assert (found.name, found.stems[0].as_posix()) == ("stdin", "stdin")
-    image, digest = found.load(100)
+    image, digest = found.load(FileLimits(pixels=100))
     assert (image.size, image.source) == ((3, 4), "stdin")
     assert digest == found.digest()
 
@@ -71,4 +72,4 @@ def test_what_is_neither_is_said(piped) -> None:
     assert "--max-bytes" in piped(b"x" * 11, max_bytes=10).failures[0].reason
     (found,) = piped(b"\x01\x02\x03 no image").images
     with pytest.raises(FeedsegError, match="stdin is not an image in a known format"):
-        found.load(100)
+        found.load(FileLimits(pixels=100))

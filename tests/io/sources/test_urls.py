@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import FileLimits
 from feedseg.io.sources.base import Found, Search
 from feedseg.io.sources.find import find_images
 
@@ -69,11 +70,11 @@ def found(url: str, max_bytes: int = 4000) -> Found:
 def test_an_image_is_fetched_and_called_by_its_address(server: str) -> None:
     image = found(f"{server.replace('//', '//user:secret@')}/a.png?size=3#part")
     assert image.name == image.key == f"{server}/a.png?size=3"
-    pixels, digest = image.load(100)
+    pixels, digest = image.load(FileLimits(pixels=100))
     assert (pixels.size, pixels.source) == ((3, 4), image.name)
     assert digest == image.digest()
     assert image.stems[0].as_posix() == "a"
-    assert found(f"{server}/to//a.png").load(100)[0].size == (3, 4)
+    assert found(f"{server}/to//a.png").load(FileLimits(pixels=100))[0].size == (3, 4)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +91,14 @@ def test_an_image_is_fetched_and_called_by_its_address(server: str) -> None:
 )
 def test_what_is_no_image_of_the_web_says_so_in_one_line(server: str, path: str, reason: str) -> None:
     with pytest.raises(FeedsegError, match=reason) as caught:
-        found(f"{server}{path}").load(100)
+        found(f"{server}{path}").load(FileLimits(pixels=100))
     assert str(caught.value).startswith(f"{server}{path} ")
     assert "\n" not in str(caught.value)
 
 
 def test_a_server_that_is_not_there(server: str) -> None:
     with pytest.raises(FeedsegError, match="cannot be fetched"):
-        found("http://127.0.0.1:9/a.png").load(100)
+        found("http://127.0.0.1:9/a.png").load(FileLimits(pixels=100))
 
 
 def test_nothing_is_fetched_unless_it_was_allowed(server: str) -> None:

@@ -32,6 +32,8 @@ from feedseg.engine.task import Executor
 from feedseg.engine.video import SUFFIXES as VIDEO_SUFFIXES
 from feedseg.engine.video import ImagesThenVideos, SegmentVideos, Tell, VideoOptions
 from feedseg.errors import FeedsegError
+from feedseg.io.isolated import IsolatedDecoder
+from feedseg.io.limits import FileLimits
 from feedseg.io.output import Output
 from feedseg.io.sources.base import Job, Search
 from feedseg.io.sources.find import Findings, find_images
@@ -39,6 +41,8 @@ from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.writers import suffixes
 from feedseg.segmenter import Segmenter
 from feedseg.vision.devices import device_of_worker
+from feedseg.vision.memory import check_processes
+from feedseg.vision.pace import Pace
 from feedseg.vocabulary import Vocabulary
 
 
@@ -58,7 +62,7 @@ class SegmentRequest:
     workers: int  # threads that read and write beside the model
     shards: int  # processes
     shard: Shard | None  # which part of the work is wanted
-    max_pixels: int
+    limits: FileLimits  # of an image
     videos: VideoOptions
     as_json: bool  # a line per image to stdout, and all that is for people to stderr
 
@@ -77,6 +81,12 @@ def find(arguments: Sequence[str], *, allow_urls: bool, max_bytes: int) -> Findi
 
 def segment_files(request: SegmentRequest, found: Findings) -> int:
     """Make what is missing, say what came of it, and return the exit code."""
+    with IsolatedDecoder() as decoder:
+        decoder.start()  # while the model is loaded
+        return _segment_files(request, found, decoder)
+
+
+def _segment_files(request: SegmentRequest, found: Findings, decoder: IsolatedDecoder) -> int:
     segmenter = load_segmenter(request.model, request.loading, request.changes, request.speed)
     automatic, request = request.words.automatic, replace(request, words=segmenter.resolved(request.words))
     request.output.check_classes(request.words.names)
@@ -85,10 +95,14 @@ def segment_files(request: SegmentRequest, found: Findings) -> int:
     with interrupts_held(), ExitStack() as stack:
         bar = stack.enter_context(progress(visible=not (request.as_json and is_live(console()))))
         words = bar.add_task("words", total=None, visible=False)
+        of_words = Pace("words", "take fewer of them, or fewer templates", tell=note_warning)
+
+        def embedded(done: int, total: int) -> None:
+            bar.update(words, completed=done, total=total, visible=True)
+            of_words.done(done, total)
+
         with interruptible():
-            segmenter.embed(
-                request.words, lambda done, total: bar.update(words, completed=done, total=total, visible=True)
-            )
+            segmenter.embed(request.words, embedded)
         bar.remove_task(words)
         folder = stack.enter_context(_claimed(request, segmenter, found))
         request.output.check_places(folder.folder)
@@ -96,7 +110,8 @@ def segment_files(request: SegmentRequest, found: Findings) -> int:
         images = bar.add_task("images", total=len(jobs))
         for failure in found.failures:
             summary.fail(failure.input, failure.reason)
-        totals = _made(request, segmenter, folder, jobs, summary, stack, lambda: bar.advance(images), _frames(bar))
+        executors = Executors(request, segmenter, decoder, folder.folder, stack, _frames(bar))
+        totals = _made(executors, folder, jobs, summary, lambda: bar.advance(images))
         exports, unwritten = {}, None
         if not totals.stopped:
             try:
@@ -124,17 +139,60 @@ def _fingerprint(request: SegmentRequest, segmenter: Segmenter) -> dict[str, Any
     return of | ({"videos": videos} if (videos := request.videos.describe()) else {})
 
 
+@dataclass(frozen=True)
+class Executors:
+    """What images and videos that are missing are made with."""
+
+    request: SegmentRequest
+    segmenter: Segmenter
+    decoder: IsolatedDecoder
+    folder: Path
+    stack: ExitStack  # closes processes
+    frames: Tell
+
+    def of(self, missing: Sequence[Job]) -> Executor[Job, Segmented]:
+        """For images this process, or several, and then for videos this one."""
+        videos = sum(isinstance(job.image, FoundVideo) for job in missing)
+        images = self._of_images(len(missing) - videos)
+        return ImagesThenVideos(images, self._of_videos()) if videos else images
+
+    def _of_images(self, missing: int) -> Executor[Job, Segmented]:
+        request = self.request
+        processes = min(request.shards, missing)
+        if processes <= 1:
+            return Local(_task(request, self.segmenter, self.decoder), request.workers)
+        check_processes(processes, self.segmenter.encoder.tower)
+        build = partial(build_worker, request, self.folder, max(1, torch.get_num_threads() // processes))
+        return self.stack.enter_context(Processes(build, processes, request.workers, complain))
+
+    def _of_videos(self) -> SegmentVideos:
+        request = self.request
+        return SegmentVideos(
+            self.segmenter,
+            request.words,
+            request.output,
+            self.folder,
+            _fingerprint(request, self.segmenter),
+            request.videos,
+            request.refiners,
+            request.limits.pixels,
+            self.frames,
+        )
+
+
+def _task(request: SegmentRequest, segmenter: Segmenter, decoder: IsolatedDecoder) -> SegmentFiles:
+    return SegmentFiles(segmenter, request.words, request.output, request.refiners, request.limits, decoder)
+
+
 def _made(
-    request: SegmentRequest,
-    segmenter: Segmenter,
+    executors: Executors,
     folder: ResultsFolder,
     jobs: Sequence[Job],
     summary: SegmentSummary,
-    stack: ExitStack,
     advance: Callable[[], object],
-    frames: Tell,
 ) -> Totals[Job]:
     """Tell what stands, and make the rest."""
+    request = executors.request
     current: set[str] = set()
     try:
         for job, kept in interruptible_each([] if request.overwrite else folder.standing(jobs, request.workers)):
@@ -144,43 +202,18 @@ def _made(
     except KeyboardInterrupt as stop:
         return Totals(len(jobs), len(current), interrupted=True, terminated=isinstance(stop, Terminated))
 
+    missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
+    pace = Pace("images", sure=10.0, tell=note_warning)
+
     def tell(outcome: Outcome[Job, Segmented]) -> None:
+        nonlocal told
+        told += 1
         summary.add(outcome)
         advance()
+        pace.done(told, len(missing))
 
-    missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
-    executor = _executor(request, segmenter, folder.folder, missing, stack, frames)
-    return run(executor, jobs, folder.recording(current, request.shard), tell)
-
-
-def _executor(
-    request: SegmentRequest,
-    segmenter: Segmenter,
-    folder: Path,
-    missing: Sequence[Job],
-    stack: ExitStack,
-    frames: Tell,
-) -> Executor[Job, Segmented]:
-    """Images in this process, or in several that `stack` closes, and then videos in this one."""
-    videos = sum(isinstance(job.image, FoundVideo) for job in missing)
-    images = _image_executor(request, segmenter, folder, len(missing) - videos, stack)
-    if not videos:
-        return images
-    of = _fingerprint(request, segmenter)
-    return ImagesThenVideos(
-        images,
-        SegmentVideos(
-            segmenter,
-            request.words,
-            request.output,
-            folder,
-            of,
-            request.videos,
-            request.refiners,
-            request.max_pixels,
-            frames,
-        ),
-    )
+    told = 0
+    return run(executors.of(missing), jobs, folder.recording(current, request.shard), tell)
 
 
 def _frames(bar: Progress) -> Tell:
@@ -196,18 +229,6 @@ def _frames(bar: Progress) -> Tell:
         bar.update(shown[job.name], completed=done)
 
     return tell
-
-
-def _image_executor(
-    request: SegmentRequest, segmenter: Segmenter, folder: Path, missing: int, stack: ExitStack
-) -> Executor[Job, Segmented]:
-    """This process, or several that `stack` closes."""
-    processes = min(request.shards, missing)
-    if processes <= 1:
-        task = SegmentFiles(segmenter, request.words, request.output, request.refiners, request.max_pixels)
-        return Local(task, request.workers)
-    build = partial(build_worker, request, folder, max(1, torch.get_num_threads() // processes))
-    return stack.enter_context(Processes(build, processes, request.workers, complain))
 
 
 _HELD: list[FileLock] = []  # by this process until it ends
@@ -226,7 +247,7 @@ def build_worker(request: SegmentRequest, folder: Path, threads: int, shard: Sha
         warnings.simplefilter("ignore")  # what is to say of the words was said
         segmenter.embed(request.words)
     warnings.showwarning = note_warning
-    return SegmentFiles(segmenter, request.words, request.output, request.refiners, request.max_pixels)
+    return _task(request, segmenter, IsolatedDecoder())  # whose processes end with this one
 
 
 def _endings() -> tuple[str, ...]:

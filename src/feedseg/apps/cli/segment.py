@@ -9,6 +9,8 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, VIDEO, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import FileLimits
+from feedseg.io.sources.base import MAX_BYTES
 from feedseg.vision.feedback import AUTO
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -124,18 +126,27 @@ def segment(
         bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
     ] = False,
     max_bytes: Annotated[
-        str, option(READING, "N", "Of an address or stdin at most so many bytes.", show_default=True, hidden=True)
-    ] = "50M",
+        str | None,
+        option(
+            READING, "N", "Refuse images with more bytes; else 1G in a file, 50M from an address or stdin.", hidden=True
+        ),
+    ] = None,
     max_pixels: Annotated[
         str, option(READING, "N", "Refuse images with more pixels.", show_default=True, hidden=True)
     ] = "120M",
+    max_seconds: Annotated[
+        float,
+        option(READING, "S", "Give up an image that takes longer to decode.", min=0.01, show_default=True, hidden=True),
+    ] = FileLimits.seconds,
     workers: Annotated[
         int,
-        option(WORK, "N", "Threads that read and write beside the model.", min=1, show_default=True, hidden=True),
+        option(
+            WORK, "N", "Threads that read and write beside the model.", min=1, max=64, show_default=True, hidden=True
+        ),
     ] = 2,
     shards: Annotated[
         int,
-        option(WORK, "N", "Processes; on CUDA each on a device.", min=1, show_default=True, hidden=True),
+        option(WORK, "N", "Processes; on CUDA each on a device.", min=1, max=256, show_default=True, hidden=True),
     ] = 1,
     shard: Annotated[
         str | None,
@@ -181,6 +192,11 @@ def segment(
         raise FeedsegError(f"--steady is above 0 and at most 1, not {steady:g}: 0.4 is a good start")
     folder = None if out is None else check_writable(out)
 
+    limits = FileLimits(
+        pixels=options.amount("--max-pixels", max_pixels),
+        bytes=FileLimits.bytes if max_bytes is None else options.amount("--max-bytes", max_bytes),
+        seconds=max_seconds,
+    )
     from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
     from feedseg.engine.video import VideoOptions
 
@@ -206,9 +222,9 @@ def segment(
         workers=workers,
         shards=shards,
         shard=part,
-        max_pixels=options.amount("--max-pixels", max_pixels),
+        limits=limits,
         videos=VideoOptions(every, steady),
         as_json=as_json,
     )
-    findings = find(images, allow_urls=allow_urls, max_bytes=options.amount("--max-bytes", max_bytes))
+    findings = find(images, allow_urls=allow_urls, max_bytes=MAX_BYTES if max_bytes is None else limits.bytes)
     raise typer.Exit(segment_files(request, findings))

@@ -49,6 +49,9 @@ def serve(
     max_words: Annotated[int, option(LIMITS, "N", "Words.", min=1, show_default=True)] = Limits.words,
     queue: Annotated[int, option(LIMITS, "N", "Requests at a time.", min=1, show_default=True)] = Limits.queue,
     seconds: Annotated[float, option(LIMITS, "S", "Time for an answer.", min=0.1, show_default=True)] = Limits.seconds,
+    decode_seconds: Annotated[
+        float, option(LIMITS, "S", "Time to decode an image.", min=0.01, show_default=True)
+    ] = Limits.decode_seconds,
     cache_megabytes: Annotated[
         int, option(LIMITS, "N", "MiB of encoded images that are kept.", min=0, show_default=True)
     ] = Limits.cache_bytes // MIB,
@@ -66,6 +69,7 @@ def serve(
         pixels=max_pixels,
         words=max_words,
         queue=queue,
+        decode_seconds=decode_seconds,
         seconds=seconds,
         cache_bytes=cache_megabytes * MIB,
     )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from io import BytesIO
 from typing import Any
 
 import anyio.to_thread
@@ -35,8 +33,9 @@ from feedseg.apps.service.refused import RefusedError
 from feedseg.apps.service.worker import Answered, Job, Worker
 from feedseg.engine.outcomes import explain
 from feedseg.errors import FeedsegError
-from feedseg.io.decoders import opened_image
-from feedseg.io.images import RgbImage, decode_image
+from feedseg.io.images import RgbImage
+from feedseg.io.isolated import IsolatedDecoder
+from feedseg.io.limits import FileLimits, TooManyPixelsError, TooSlowError
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -61,6 +60,7 @@ class State:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.metrics = Metrics()
+        self.decoder = IsolatedDecoder()  # no client's file can end or hold up the process
         self.images = EncodedImages(service.limits.cache_bytes)
         # An image encoded with a model that is given up would keep its weights alive.
         self.pool = Pool(service.device, service.limits.models, lambda _: self.images.clear())
@@ -90,13 +90,16 @@ def create_app(service: Service | None = None) -> FastAPI:
     state = State(service or Service())
     limits = state.service.limits
     decoding = CapacityLimiter(DECODERS)
+    of_image = FileLimits(limits.pixels, limits.bytes, limits.decode_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         state.worker.start(state.load)
+        state.decoder.start()
         yield
         state.is_ready = False
         await anyio.to_thread.run_sync(state.worker.end)
+        state.decoder.close()
 
     app = FastAPI(
         title="Feedseg",
@@ -133,7 +136,7 @@ def create_app(service: Service | None = None) -> FastAPI:
             raise RefusedError(503, state.fault)
         asked.check_names(state.service.models)
         words = asked.vocabulary(limits)
-        image = await anyio.to_thread.run_sync(_decoded, content, limits.pixels, limiter=decoding)
+        image = await anyio.to_thread.run_sync(_decoded, content, state.decoder, of_image, limiter=decoding)
         job = Job(
             image=image,
             digest=hashlib.sha256(content).hexdigest(),
@@ -207,18 +210,16 @@ async def _read(request: Request) -> tuple[Asked, bytes]:
         return checked(fields), await upload.read()
 
 
-def _decoded(content: bytes, pixels: int) -> RgbImage:
+def _decoded(content: bytes, decoder: IsolatedDecoder, limits: FileLimits) -> RgbImage:
     """The image of some bytes. Raises RefusedError."""
     try:
-        with opened_image(BytesIO(content), "the image", sys.maxsize) as opened:  # its header alone
-            count = opened.width * opened.height
-        if count > pixels:
-            raise RefusedError(
-                413, f"the image has {count / 1e6:.1f} million pixels, more than {pixels / 1e6:g} million"
-            )
-        return decode_image(BytesIO(content), "the image", pixels)
-    except RefusedError:
-        raise
+        return decoder(content, "the image", limits)
+    except TooManyPixelsError as error:
+        raise RefusedError(
+            413, f"the image has {error.pixels / 1e6:.1f} million pixels, more than {limits.pixels / 1e6:g} million"
+        ) from error
+    except TooSlowError as error:
+        raise RefusedError(422, f"the image took more than {limits.seconds:g} s to decode") from error
     except FeedsegError as error:
         raise RefusedError(422, str(error)) from error
 

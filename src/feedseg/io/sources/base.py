@@ -8,13 +8,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from os import SEEK_END
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 if TYPE_CHECKING:
     from feedseg.io.images import RgbImage
+    from feedseg.io.limits import FileLimits
 
-MAX_BYTES = 50_000_000  # of what comes from elsewhere, unless asked otherwise
+    Decoder = Callable[[bytes, str, FileLimits], RgbImage]  # of a file's bytes, with its name
+
+MAX_BYTES = 50_000_000  # of what comes from an address or standard input, unless asked otherwise
 STATE = ".feedseg"  # the folder in which a folder of results says what it holds
 
 
@@ -73,12 +77,23 @@ class Found:
 
         return decode_image(file, self.name, max_pixels)
 
-    def load(self, max_pixels: int) -> tuple[RgbImage, str]:
-        """The image, and the SHA-256 of the very bytes that it was decoded from. Raises FeedsegError."""
+    def load(self, limits: FileLimits, decoder: Decoder | None = None) -> tuple[RgbImage, str]:
+        """The image, and the SHA-256 of the very bytes that it was decoded from. Raises FeedsegError.
+
+        Args:
+            limits: of the file.
+            decoder: decodes the bytes, `feedseg.io.isolated.IsolatedDecoder` for one; None decodes in this process, as
+                a source whose `decode` is its own always does.
+        """
         with self.open() as file:
-            image = self.decode(file, max_pixels)
+            limits.check_bytes(number := file.seek(0, SEEK_END), self.name)
             file.seek(0)
-            return image, digest(file)
+            if decoder is None or type(self).decode is not Found.decode:
+                image = self.decode(file, limits.pixels)
+                file.seek(0)
+                return image, digest(file)
+            content = file.read(number)  # and no more, should it grow meanwhile
+        return decoder(content, self.name, limits), sha256(content).hexdigest()
 
     def digest(self) -> str:
         """The SHA-256 of the bytes. Raises FeedsegError if they cannot be read."""

@@ -59,6 +59,7 @@ def as_dict(result: Segmentation | SavedResult) -> dict[str, Any]:
         "models": {role: dict(model) for role, model in result.models.items()},
         "settings": dict(result.settings),
         "version": version("feedseg"),
+        **({"notes": list(notes)} if (notes := getattr(result, "notes", ())) else {}),
     }
 
 
