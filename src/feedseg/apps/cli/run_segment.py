@@ -18,23 +18,28 @@ from rich.progress import Progress, TaskID
 from feedseg.apps.cli.console import complain, console, is_live, note_warning, progress
 from feedseg.apps.cli.loading import load_segmenter
 from feedseg.apps.cli.render_segment import SegmentSummary, described
+from feedseg.engine.apart import Apart
 from feedseg.engine.contents import results_finder
 from feedseg.engine.interrupts import Terminated, interruptible, interruptible_each, interrupts_held
 from feedseg.engine.journal import key_of
 from feedseg.engine.local import Local
 from feedseg.engine.outcomes import Outcome
 from feedseg.engine.processes import Processes
+from feedseg.engine.raster import SUFFIXES as RASTER_SUFFIXES
+from feedseg.engine.raster import SegmentRasters
 from feedseg.engine.results_folder import STEM, ResultsFolder, worker_lock
 from feedseg.engine.run import SOME_FAILED, Totals, run
 from feedseg.engine.segment import Segmented, SegmentFiles, fingerprint
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor
 from feedseg.engine.video import SUFFIXES as VIDEO_SUFFIXES
-from feedseg.engine.video import ImagesThenVideos, SegmentVideos, Tell, VideoOptions
+from feedseg.engine.video import SegmentVideos, Tell, VideoOptions
 from feedseg.errors import FeedsegError
 from feedseg.io.output import Output
+from feedseg.io.raster.options import RasterOptions
 from feedseg.io.sources.base import Job, Search
 from feedseg.io.sources.find import Findings, find_images
+from feedseg.io.sources.rasters import FoundRaster
 from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.writers import suffixes
 from feedseg.segmenter import Segmenter
@@ -60,16 +65,20 @@ class SegmentRequest:
     shard: Shard | None  # which part of the work is wanted
     max_pixels: int
     videos: VideoOptions
+    rasters: RasterOptions
     as_json: bool  # a line per image to stdout, and all that is for people to stderr
 
 
-def find(arguments: Sequence[str], *, allow_urls: bool, max_bytes: int) -> Findings:
-    """The images that arguments lead to.
+def find(
+    arguments: Sequence[str], *, allow_urls: bool, max_bytes: int, max_pixels: int, rasters: bool | None
+) -> Findings:
+    """The images that arguments lead to; see `Search`.
 
     Raises:
         FeedsegError: there are none.
     """
-    found = find_images(arguments, Search(_endings(), results_finder(STEM), allow_urls, max_bytes, videos=True))
+    search = Search(_endings(), results_finder(STEM), allow_urls, max_bytes, True, rasters, max_pixels)
+    found = find_images(arguments, search)
     if not found.images:
         raise FeedsegError("; ".join([failure.reason for failure in found.failures] or ["there are no images"]))
     return found
@@ -96,7 +105,9 @@ def segment_files(request: SegmentRequest, found: Findings) -> int:
         images = bar.add_task("images", total=len(jobs))
         for failure in found.failures:
             summary.fail(failure.input, failure.reason)
-        totals = _made(request, segmenter, folder, jobs, summary, stack, lambda: bar.advance(images), _frames(bar))
+        totals = _made(
+            request, segmenter, folder, jobs, summary, stack, lambda: bar.advance(images), partial(_parts, bar)
+        )
         exports, unwritten = {}, None
         if not totals.stopped:
             try:
@@ -121,7 +132,8 @@ def _claimed(request: SegmentRequest, segmenter: Segmenter, found: Findings) -> 
 
 def _fingerprint(request: SegmentRequest, segmenter: Segmenter) -> dict[str, Any]:
     of = fingerprint(segmenter, request.words, request.output, request.refiners)
-    return of | ({"videos": videos} if (videos := request.videos.describe()) else {})
+    kinds = {"videos": request.videos.describe(), "rasters": request.rasters.describe()}
+    return of | {kind: options for kind, options in kinds.items() if options}
 
 
 def _made(
@@ -132,7 +144,7 @@ def _made(
     summary: SegmentSummary,
     stack: ExitStack,
     advance: Callable[[], object],
-    frames: Tell,
+    parts: Callable[[str], Tell],
 ) -> Totals[Job]:
     """Tell what stands, and make the rest."""
     current: set[str] = set()
@@ -149,7 +161,7 @@ def _made(
         advance()
 
     missing = [job for job in jobs if key_of(folder.identify(job)) not in current]
-    executor = _executor(request, segmenter, folder.folder, missing, stack, frames)
+    executor = _executor(request, segmenter, folder.folder, missing, stack, parts)
     return run(executor, jobs, folder.recording(current, request.shard), tell)
 
 
@@ -159,32 +171,23 @@ def _executor(
     folder: Path,
     missing: Sequence[Job],
     stack: ExitStack,
-    frames: Tell,
+    parts: Callable[[str], Tell],
 ) -> Executor[Job, Segmented]:
-    """Images in this process, or in several that `stack` closes, and then videos in this one."""
-    videos = sum(isinstance(job.image, FoundVideo) for job in missing)
-    images = _image_executor(request, segmenter, folder, len(missing) - videos, stack)
-    if not videos:
-        return images
-    of = _fingerprint(request, segmenter)
-    return ImagesThenVideos(
-        images,
-        SegmentVideos(
-            segmenter,
-            request.words,
-            request.output,
-            folder,
-            of,
-            request.videos,
-            request.refiners,
-            request.max_pixels,
-            frames,
-        ),
-    )
+    """Images in this process, or in several that `stack` closes, and then videos and rasters in this one."""
+    videos, rasters = (sum(isinstance(job.image, kind) for job in missing) for kind in (FoundVideo, FoundRaster))
+    executor = _image_executor(request, segmenter, folder, len(missing) - videos - rasters, stack)
+    common = (segmenter, request.words, request.output, folder, _fingerprint(request, segmenter))
+    if videos:
+        own = SegmentVideos(*common, request.videos, request.refiners, request.max_pixels, parts("frames"))
+        executor = Apart(executor, FoundVideo, own)
+    if rasters:
+        own = SegmentRasters(*common, request.rasters, request.refiners, parts("bands"))
+        executor = Apart(executor, FoundRaster, own)
+    return executor
 
 
-def _frames(bar: Progress) -> Tell:
-    """Shows how far a video is."""
+def _parts(bar: Progress, what: str) -> Tell:
+    """Shows how many frames there are of a video, or bands of a raster."""
     shown: dict[str, TaskID] = {}
 
     def tell(job: Job, done: int, total: int | None) -> None:
@@ -192,7 +195,7 @@ def _frames(bar: Progress) -> Tell:
             for task in shown.values():
                 bar.remove_task(task)
             shown.clear()
-            shown[job.name] = bar.add_task("frames", total=total, completed=done)
+            shown[job.name] = bar.add_task(what, total=total, completed=done)
         bar.update(shown[job.name], completed=done)
 
     return tell
@@ -231,4 +234,4 @@ def build_worker(request: SegmentRequest, folder: Path, threads: int, shard: Sha
 
 def _endings() -> tuple[str, ...]:
     """Of the names of results, in lower case."""
-    return tuple(ending.lower() for ending in (*suffixes(), *VIDEO_SUFFIXES))
+    return tuple(ending.lower() for ending in (*suffixes(), *VIDEO_SUFFIXES, *RASTER_SUFFIXES))
