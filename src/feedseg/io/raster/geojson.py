@@ -57,9 +57,11 @@ def _placed(polygon: Any, raster: Raster) -> list[list[list[float]]]:
     """The rings in degrees, the exterior counter-clockwise and holes clockwise."""
     from rasterio.warp import transform
 
+    a, b, c, d, e, f = tuple(raster.dataset.transform)[:6]
     rings = []
     for number, ring in enumerate((polygon.exterior, *polygon.interiors)):
-        x, y = raster.dataset.transform * divided(np.array(ring.coords)).T
+        column, row = divided(np.array(ring.coords)).T
+        x, y = a * column + b * row + c, d * column + e * row + f
         longitude, latitude, *_ = transform(raster.dataset.crs, "EPSG:4326", x.tolist(), y.tolist())
         points = np.round(np.stack([longitude, latitude], axis=1), DIGITS)
         if not np.isfinite(points).all():
