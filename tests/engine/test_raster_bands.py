@@ -12,7 +12,6 @@ from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.engine.raster_bands import Band, label_bands, raster_settings
 from feedseg.engine.raster_parts import RasterParts
 from feedseg.io.raster import RasterOptions, open_raster
-from feedseg.io.raster.legend import Legend
 from feedseg.segmentation import Segmentation
 from tiny_rasters import patches, write_raster
 
@@ -44,9 +43,8 @@ def banded(
     segmenter: Segmenter, path: Path, settings: Settings, scale: float, words: Vocabulary, first: int = 0, row: int = 0
 ) -> list[Band]:
     changed = replace(segmenter, settings=settings)
-    legend = Legend(words.names, np.zeros((len(words.names), 3), np.uint8), words.has_background)
     with open_raster(path, RasterOptions(scale=scale)) as raster:
-        return list(label_bands(changed, words, raster, legend, first=first, row=row))
+        return list(label_bands(changed, words, raster, first=first, row=row))
 
 
 def joined(bands: list[Band]) -> np.ndarray:
@@ -123,8 +121,10 @@ def test_from_any_band_on_it_goes_on_as_if_it_had_done_all(segmenter: Segmenter,
 
 
 def test_models_of_whole_images_get_windows() -> None:
-    assert raster_settings(Settings(window=None, short_side=224)) == Settings(window=224, stride=112, short_side=224)
-    assert raster_settings(Settings(window=50, stride=None)) == Settings(window=50, stride=None)
+    whole, windows = Settings(window=None, short_side=224), Settings(window=50, stride=None)
+    assert raster_settings(whole, fast=False) == Settings(window=224, stride=112, short_side=224)
+    assert raster_settings(whole, fast=True) == Settings(window=448, stride=None, short_side=224)
+    assert raster_settings(windows, fast=False) == windows
 
 
 def test_parts_that_are_damaged_or_of_others_are_made_again(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class SegmentRasters:
                     of = {**self.of, "raster": digest}
                     name = identity(job.image, self.folder)
                     parts = RasterParts(self.folder, name, of, raster.size[1], legend.dtype)
-                    self._segment(job, raster, legend, parts)
+                    self._segment(job, raster, parts)
                     outcome = Done(job, self._finish(job, raster, (example, legend), digest, parts))
             except Exception as error:
                 yield Failed(job, explain(error))
@@ -113,13 +113,13 @@ class SegmentRasters:
         example = self.output.clean(example)
         return example, Legend(example.names, example.palette, example.background)
 
-    def _segment(self, job: Job, raster: Raster, legend: Legend, parts: RasterParts) -> None:
+    def _segment(self, job: Job, raster: Raster, parts: RasterParts) -> None:
         """Segment what no part has yet."""
         total = count_bands(raster, self.segmenter.settings)
         self.tell(job, parts.number, total)
         if parts.number == total:
             return
-        bands = label_bands(self.segmenter, self.vocabulary, raster, legend, first=parts.number, row=parts.row)
+        bands = label_bands(self.segmenter, self.vocabulary, raster, first=parts.number, row=parts.row)
         for band in interruptible_each(bands):
             parts.write(band)
             self.tell(job, parts.number, total)
@@ -130,7 +130,7 @@ class SegmentRasters:
         """Join the bands, trace the regions, write what there is to say; all files take their places together."""
         example, legend = names
         assert parts.areas is not None
-        settings = raster_settings(self.segmenter.settings)
+        settings = raster_settings(self.segmenter.settings, self.options.fast)
         provenance = {
             "models": self.segmenter.provenance(),
             "settings": self.segmenter.describe(settings=settings) | self.options.describe(),

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feedseg.arguments import Words
 from feedseg.decode.rolling import RollingLogits
 from feedseg.decode.scores import ClassScores
 from feedseg.io.raster import Raster
-from feedseg.io.raster.legend import Legend
+from feedseg.io.raster.legend import label_dtype, nodata_of
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.windows import Placement, Window, starts
@@ -30,7 +31,7 @@ class Band:
 
     number: int
     start: int  # the first row
-    labels: np.ndarray  # (rows, width); `Legend.nodata` where there are no data
+    labels: np.ndarray  # (rows, width); the largest number where there are no data
     areas: np.ndarray  # (classes,) int64, pixels of each
     confidence: float  # of the pixels with data, summed
 
@@ -40,46 +41,45 @@ class Band:
         return self.start + len(self.labels)
 
 
-def raster_settings(settings: Settings) -> Settings:
+def raster_settings(settings: Settings, fast: bool) -> Settings:
     """Those of a segmenter for rasters: with windows also where a model takes whole images.
 
-    Such a model gets windows of the short side that it resizes images to, half a window apart.
+    Such a model gets windows of the short side that it resizes images to, half a window apart, or `fast` ones.
     """
     if settings.window is not None:
         return settings
-    return replace(settings, window=settings.short_side, stride=max(1, settings.short_side // 2))
+    windows = replace(settings, window=settings.short_side, stride=max(1, settings.short_side // 2))
+    return windows.fast() if fast else windows
 
 
 def count_bands(raster: Raster, settings: Settings) -> int:
     """How many bands `label_bands` has of a raster."""
-    return len(_axis(raster, raster_settings(settings), 0))
+    return len(_axis(raster, raster_settings(settings, raster.options.fast), 0))
 
 
-def label_bands(
-    segmenter: Segmenter, vocabulary: Vocabulary, raster: Raster, legend: Legend, *, first: int = 0, row: int = 0
-) -> Iterator[Band]:
+def label_bands(segmenter: Segmenter, words: Words, raster: Raster, *, first: int = 0, row: int = 0) -> Iterator[Band]:
     """The bands of a raster from the top down.
 
     Args:
         segmenter: its settings but the short and the long side count, see `raster_settings`.
-        vocabulary: as `Segmenter.resolved` gives it.
+        words: as `Segmenter` takes them.
         raster: what to segment.
-        legend: of the vocabulary's classes.
         first: the number of the first band that is wanted, others being there already.
         row: where it begins.
 
     Raises:
         FeedsegError: the raster is damaged, or a window does not fit into the memory.
     """
-    yield from _Run(segmenter, vocabulary, raster, legend).bands(first, row)
+    yield from _Run(segmenter, segmenter.resolved(words), raster).bands(first, row)
 
 
 class _Run:
     """One pass over a raster."""
 
-    def __init__(self, segmenter: Segmenter, vocabulary: Vocabulary, raster: Raster, legend: Legend) -> None:
-        self.segmenter, self.raster, self.legend = segmenter, raster, legend
-        self.settings = raster_settings(segmenter.settings)
+    def __init__(self, segmenter: Segmenter, vocabulary: Vocabulary, raster: Raster) -> None:
+        self.segmenter, self.raster = segmenter, raster
+        self.dtype = label_dtype(len(vocabulary.names))
+        self.settings = raster_settings(segmenter.settings, raster.options.fast)
         self.threshold = np.float32(vocabulary.threshold)
         self.text = segmenter.embed(vocabulary)
         self.logits = RollingLogits(len(self.text), raster.size, raster.working, segmenter.device)
@@ -142,7 +142,7 @@ class _Run:
     @torch.inference_mode()
     def _decoded(self, number: int, start: int, stop: int) -> Band:
         valid = self.raster.valid(start, stop)
-        labels = np.full(valid.shape, self.legend.nodata, self.legend.dtype)
+        labels = np.full(valid.shape, nodata_of(self.dtype), self.dtype)
         confidence = 0.0
         step = self.scores.strip_rows
         for top in range(start, stop, step) if valid.any() else ():

@@ -51,6 +51,7 @@ def test_a_band_of_indices_has_its_colours(tmp_path: Path) -> None:
     assert read(path)[0].tolist() == [[[10, 20, 30], [200, 0, 0]], [[0, 0, 250], [200, 0, 0]]]
 
 
+@pytest.mark.filterwarnings("ignore:.* holds uint16")
 def test_numbers_of_more_bits_are_stretched(tmp_path: Path) -> None:
     values = np.stack([np.arange(10_000, dtype=np.uint16).reshape(100, 100) * factor for factor in (1, 2, 3)])
     path = write_raster(tmp_path / "a.tif", values)
@@ -66,6 +67,13 @@ def test_numbers_of_more_bits_are_stretched(tmp_path: Path) -> None:
             assert {0, 255} <= {*pixels[..., band].flat}
 
 
+def test_what_becomes_black_and_white_is_said(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.tif", np.arange(101, dtype=np.uint16).reshape(1, 1, 101) * 10)
+    with pytest.warns(UserWarning, match="a.tif holds uint16: black to white are 20 to 980, as --stretch could say"):
+        read(path)
+
+
+@pytest.mark.filterwarnings("ignore:.* holds float32")
 def test_no_data_is_told_by_number_mask_alpha_and_nan(tmp_path: Path) -> None:
     values = patches((20, 16))
     values[:, :4] = 7

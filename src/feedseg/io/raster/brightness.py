@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, warn_user
 from feedseg.io.raster.gdal import told
 from feedseg.io.raster.options import USUAL_STRETCH, Stretch
 
@@ -43,10 +43,13 @@ def brightness(dataset: Any, bands: tuple[int, ...], stretch: Stretch | None, na
     eight_bits = {dataset.dtypes[band - 1] for band in bands} == {"uint8"}
     if stretch is None and eight_bits:
         return Brightness(colours=_palette(dataset, bands))
-    stretch = stretch or USUAL_STRETCH
-    if not stretch.percent:
+    if stretch is not None and not stretch.percent:
         return Brightness(((stretch.low, stretch.high),) * len(bands))
-    return Brightness(tuple(_ranked(dataset, band, stretch, name) for band in bands))
+    limits = tuple(_ranked(dataset, band, stretch or USUAL_STRETCH, name) for band in bands)
+    if stretch is None:
+        said = ", ".join(f"{low:g} to {high:g}" for low, high in limits)
+        warn_user(f"{name} holds {dataset.dtypes[bands[0] - 1]}: black to white are {said}, as --stretch could say")
+    return Brightness(limits)
 
 
 def _palette(dataset: Any, bands: tuple[int, ...]) -> np.ndarray | None:

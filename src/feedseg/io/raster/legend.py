@@ -19,10 +19,20 @@ class Legend:
 
     @property
     def dtype(self) -> np.dtype:
-        """The smallest that holds the classes and `nodata`."""
-        return np.dtype(np.uint8 if len(self.names) <= MOST_OF_EIGHT_BITS else np.uint16)
+        """See `label_dtype`."""
+        return label_dtype(len(self.names))
 
     @property
     def nodata(self) -> int:
         """The number of pixels without data."""
-        return int(np.iinfo(self.dtype).max)
+        return nodata_of(self.dtype)
+
+
+def label_dtype(classes: int) -> np.dtype:
+    """The smallest type that holds so many classes and a number for what has no data."""
+    return np.dtype(np.uint8 if classes <= MOST_OF_EIGHT_BITS else np.uint16)
+
+
+def nodata_of(dtype: np.dtype) -> int:
+    """The number of pixels without data: the largest that there is."""
+    return int(np.iinfo(dtype).max)

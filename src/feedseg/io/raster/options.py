@@ -54,6 +54,7 @@ class RasterOptions:
     bands: tuple[int, ...] = ()  # for red, green and blue, or one for grey, from 1; none for what the file says
     stretch: Stretch | None = None  # None for 8 bits as they are, and `USUAL_STRETCH` of all else
     scale: float = 1.0  # the raster is resized by it before it is segmented
+    fast: bool = False  # windows side by side also where a model takes whole images, see `Settings.fast`
     refused: tuple[str, ...] = ()  # options that were given, and that rasters do not have
 
     def __post_init__(self) -> None:
@@ -64,7 +65,8 @@ class RasterOptions:
         """As JSON, without what is as usual."""
         said: dict[str, Any] = {"bands": list(self.bands)} if self.bands else {}
         said |= {} if self.stretch is None else {"stretch": str(self.stretch)}
-        return said | ({} if self.scale == 1 else {"scale": self.scale})
+        said |= {} if self.scale == 1 else {"scale": self.scale}
+        return said | ({"fast": True} if self.fast else {})
 
 
 def parse_bands(text: str) -> tuple[int, ...]:

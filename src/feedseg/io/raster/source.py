@@ -30,6 +30,7 @@ class Raster:
         """`dataset` is rasterio's. Raises FeedsegError where its bands are none that can be seen."""
         self.name = name
         self.dataset = dataset
+        self.options = options
         self.size: tuple[int, int] = (dataset.height, dataset.width)
         self.working: tuple[int, int] = (_scaled(dataset.height, options.scale), _scaled(dataset.width, options.scale))
         self.bands = options.bands or _usual_bands(dataset)
