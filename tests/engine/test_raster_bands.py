@@ -65,6 +65,14 @@ def test_labels_are_those_of_the_whole_image(segmenter: Segmenter, tmp_path: Pat
     assert sum(band.confidence for band in bands) / expected.labels.size == pytest.approx(expected.mean_confidence)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (150, 2), (2, 150)])
+def test_rasters_of_every_shape(segmenter: Segmenter, tmp_path: Path, size: tuple[int, int]) -> None:
+    values = patches(size)
+    path = write_raster(tmp_path / "scene.tif", values)
+    expected = whole(segmenter, values, SIZES["windows"], 1, WORDS)
+    np.testing.assert_array_equal(joined(banded(segmenter, path, SIZES["windows"], 1, WORDS)), expected.labels)
+
+
 def test_a_threshold_gives_pixels_to_the_background(segmenter: Segmenter, tmp_path: Path) -> None:
     words = Vocabulary(["cat", "sofa"], background=["wall", "floor"], threshold=0.6)
     values = patches((60, 50))

@@ -241,7 +241,7 @@ def segment(
             () if bands is None else parse_bands(bands),
             None if stretch is None else Stretch.parse(stretch),
             scale,
-            tuple(name for name, given in whole.items() if given),
+            refused=tuple(name for name, given in whole.items() if given),
         ),
         as_json=as_json,
     )

@@ -27,7 +27,7 @@ class Brightness:
             return self.colours[values[0]]
         if self.limits:
             values = np.stack([_stretched(band, *limits) for band, limits in zip(values, self.limits, strict=True)])
-        return np.ascontiguousarray(np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0))
+        return np.array(np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0), order="C")
 
     def describe(self) -> dict[str, Any]:
         """As JSON has it."""
