@@ -19,6 +19,7 @@ from feedseg.vision.hosts import HOSTS
 from feedseg.vocabulary import Vocabulary
 from feedseg.weights import catalog
 from paths import ROOT
+from tiny_rasters import patches, write_raster
 from tiny_videos import pictures, write_video
 
 README = ROOT / "README.md"
@@ -31,6 +32,7 @@ TOOLS = {
     "feedseg.integrations.cvat": "cvat_sdk",
     "explanation.save": "matplotlib",
     "feedseg.io.video": "av",
+    "feedseg.io.raster": "rasterio",
 }
 WORDS_OF_README = 600
 WORDS_NOT_USED = "calm ear mouth rereading picture pictures reads-twice truth".split()
@@ -67,6 +69,8 @@ def desk(tiny_clip, tiny_proxy, tmp_path, monkeypatch):
     for name in ("photo.jpg", "other.jpg", "holiday/beach.jpg"):
         pixels = np.random.default_rng(len(name)).integers(0, 256, (60, 80, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / name)
+    if find_spec("rasterio"):
+        write_raster(tmp_path / "scene.tif", patches((80, 60), bands=4))
     if find_spec("av"):
         write_video(tmp_path / "clip.mp4", pictures(3))
     Vocabulary(["cat", "sofa"]).write(tmp_path / "words.txt")
@@ -135,6 +139,8 @@ def commands(page: Path) -> list[str]:
 def test_commands_run(command):
     if "clip.mp4" in command:
         pytest.importorskip("av")
+    if "scene.tif" in command:
+        pytest.importorskip("rasterio")
     from feedseg.apps.cli.main import app
 
     result = CliRunner().invoke(app, shlex.split(command)[1:])

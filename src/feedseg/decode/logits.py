@@ -5,7 +5,7 @@ Shapes: W windows, C queries, (h, w) the host's grid; the working size is the on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -68,6 +68,7 @@ class StitchedLogits:
         self.shape = (logits.shape[1], *size)
         self.device = logits.device
         self.pairs = row_pairs(self.working[0], size[0])
+        self._known = self.working[0]  # working rows that all windows are there for
         self._block_start, self._block = 0, torch.empty(0, 0, 0)
         self._wide: dict[int, Tensor] = {}  # by working row, (C, width) each
         self._strip = torch.empty(0, 0, 0)
@@ -115,9 +116,9 @@ class StitchedLogits:
     def working_row(self, row: int) -> Tensor:
         """A row of the mean before it is resized, (C, 1, width)."""
         if not 0 <= row - self._block_start < self._block.shape[1]:
-            height, width = self.working
+            width = self.working[1]
             most = max(1, BLOCK_ELEMENTS // (self.shape[0] * width))
-            self._block_start, self._block = row, self._mean(row, min(row + most, height))
+            self._block_start, self._block = row, self._mean(row, min(row + most, self._known))
         index = row - self._block_start
         return self._block[:, index : index + 1]
 
@@ -127,7 +128,7 @@ class StitchedLogits:
             return self._logits[0, :, start:stop]
         total = torch.zeros(self.shape[0], stop - start, self.working[1], device=self.device)
         count = torch.zeros(stop - start, self.working[1], device=self.device)
-        for logits, placement in zip(self._logits, self._placements, strict=True):
+        for logits, placement in self._placed():
             window, inside = placement.window, placement.inside
             first, last = max(start, window.top), min(stop, window.top + window.height)
             if first >= last:
@@ -140,7 +141,11 @@ class StitchedLogits:
                 blend = torch.lerp(wide[:, pair.upper - above], wide[:, pair.lower - above], pair.weight)
                 total[:, row, window.columns] += blend
             count[first - start : last - start, window.columns] += 1
-        return total.div_(count)
+        return total.div_(count.clamp_(min=1))
+
+    def _placed(self) -> Iterable[tuple[Tensor, Placement]]:
+        """The windows in the order in which they are added."""
+        return zip(self._logits, self._placements or (), strict=True)
 
 
 class LogitsBuffer:

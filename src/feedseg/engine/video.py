@@ -19,7 +19,6 @@ from feedseg.engine.interrupts import interruptible_each
 from feedseg.engine.kept import stamp
 from feedseg.engine.outcomes import Done, Failed, Outcome, explain
 from feedseg.engine.segment import Segmented
-from feedseg.engine.task import Executor
 from feedseg.engine.video_parts import Parts
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
@@ -190,16 +189,3 @@ def _array(steady: Steady) -> np.ndarray:
     values = steady.average.values
     assert values is not None
     return values.cpu().numpy()
-
-
-@dataclass(frozen=True)
-class ImagesThenVideos:
-    """An executor that gives images to one and then videos to another."""
-
-    images: Executor[Job, Segmented]
-    videos: SegmentVideos
-
-    def map(self, items: Sequence[Job]) -> Iterator[Outcome[Job, Segmented]]:
-        """See `feedseg.engine.task.Executor`."""
-        yield from self.images.map([job for job in items if not isinstance(job.image, FoundVideo)])
-        yield from self.videos.map([job for job in items if isinstance(job.image, FoundVideo)])

@@ -22,7 +22,7 @@ WORDS, MODEL, SIZE, OUTPUT = "What to look for", "Model", "Image size (each host
 EXPERT = "For experiments (left out: as published, and what suits the device)"
 DATA, PROTOCOL, WORK = "Data", "Instead of the protocol's", "How the work is divided and resumed"
 READING = "Reading"
-VIDEO = "Videos"
+VIDEO, RASTER = "Videos", "Georeferenced rasters"
 OWN = "package.module:Name"  # how something of one's own is given
 
 

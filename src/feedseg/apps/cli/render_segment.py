@@ -30,6 +30,7 @@ class SegmentSummary:
         self.as_json = as_json
         self.done = 0
         self.videos = 0  # of these
+        self.rasters = 0  # of these
         self.standing = 0  # of these: their results were there already
         self.left_out = 0  # of these: neither saved nor counted, as --only-with and --only-without say
         self.failures: list[str] = []
@@ -54,12 +55,13 @@ class SegmentSummary:
     def _count(self, about: Mapping[str, Any]) -> None:
         self.done += 1
         self.videos += "video" in about
+        self.rasters += "raster" in about
         self.left_out += not about["files"]
         if damage := about.get("video", {}).get("damage"):
             self.damaged.append(damage)
             complain(damage)
         for one in about["classes"] if about["files"] else ():
-            self._fractions[one["name"]] += one["pixels"] / (about["size"]["width"] * about["size"]["height"])
+            self._fractions[one["name"]] += one["pixels"] / _pixels(about)
             self._images[one["name"]] += one["pixels"] > 0
             self._colours[one["name"]] = one["colour"]
         if self.as_json:
@@ -88,7 +90,7 @@ class SegmentSummary:
         screen = console(stderr=self.as_json)
         if kept := self.done - self.left_out:
             found = [name for name in self.vocabulary.names if self._images[name]]
-            table = plain_table("class", "area", "videos" if self.videos == self.done else "images")
+            table = plain_table("class", "area", _kind(self.done, self.videos, self.rasters))
             for name in sorted(found, key=lambda name: -self._fractions[name]):
                 swatch = Text.assemble(("■ " if screen.is_terminal else "", self._colours[name]), one_line(name))
                 table.add_row(swatch, f"{self._fractions[name] / kept:.1%}", str(self._images[name]))
@@ -98,11 +100,11 @@ class SegmentSummary:
         rows = [("words", understood(self.vocabulary, automatic=self.automatic))]
         if kept and (nowhere := [name for name in self.vocabulary.names if not self._images[name]]):
             rows.append(("nowhere", listed(nowhere)))
-        images = self.done - self.videos
+        images = self.done - self.videos - self.rasters
         parts = [
             f"{number} {kind}{'s' * (number != 1)}"
-            for number, kind in ((images, "image"), (self.videos, "video"))
-            if number or (kind == "image" and not self.videos)
+            for number, kind in ((images, "image"), (self.videos, "video"), (self.rasters, "raster"))
+            if number or (kind == "image" and not self.done)
         ]
         before = f", {self.standing} of {self.done} done before" if self.standing else ""
         rows += [("model", segmenter), ("done", f"{' and '.join(parts)} → {out} in {seconds:.1f} s{before}")]
@@ -114,6 +116,17 @@ class SegmentSummary:
         rows += list(zip(chain(("damaged",), repeat("")), self.damaged, strict=False))
         rows += list(zip(chain(("failed",), repeat("")), self.failures, strict=False))
         show(screen, facts(rows))
+
+
+def _pixels(about: Mapping[str, Any]) -> int:
+    """How many pixels of a result have a class."""
+    without = about.get("raster", {}).get("pixels_without_data", 0)
+    return max(1, about["size"]["width"] * about["size"]["height"] - without)
+
+
+def _kind(done: int, videos: int, rasters: int) -> str:
+    """What results are of, in a heading."""
+    return {videos: "videos", rasters: "rasters"}.get(done, "images")
 
 
 def understood(vocabulary: Vocabulary, *, automatic: bool = False) -> str:

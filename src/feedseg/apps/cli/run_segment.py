@@ -18,25 +18,30 @@ from rich.progress import Progress, TaskID
 from feedseg.apps.cli.console import complain, console, is_live, note_warning, progress
 from feedseg.apps.cli.loading import load_segmenter
 from feedseg.apps.cli.render_segment import SegmentSummary, described
+from feedseg.engine.apart import Apart
 from feedseg.engine.contents import results_finder
 from feedseg.engine.interrupts import Terminated, interruptible, interruptible_each, interrupts_held
 from feedseg.engine.journal import key_of
 from feedseg.engine.local import Local
 from feedseg.engine.outcomes import Outcome
 from feedseg.engine.processes import Processes
+from feedseg.engine.raster import SUFFIXES as RASTER_SUFFIXES
+from feedseg.engine.raster import SegmentRasters
 from feedseg.engine.results_folder import STEM, ResultsFolder, worker_lock
 from feedseg.engine.run import SOME_FAILED, Totals, run
 from feedseg.engine.segment import Segmented, SegmentFiles, fingerprint
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor
 from feedseg.engine.video import SUFFIXES as VIDEO_SUFFIXES
-from feedseg.engine.video import ImagesThenVideos, SegmentVideos, Tell, VideoOptions
+from feedseg.engine.video import SegmentVideos, Tell, VideoOptions
 from feedseg.errors import FeedsegError
 from feedseg.io.isolated import IsolatedDecoder
 from feedseg.io.limits import FileLimits
 from feedseg.io.output import Output
+from feedseg.io.raster.options import RasterOptions
 from feedseg.io.sources.base import Job, Search
 from feedseg.io.sources.find import Findings, find_images
+from feedseg.io.sources.rasters import FoundRaster
 from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.writers import suffixes
 from feedseg.segmenter import Segmenter
@@ -64,16 +69,20 @@ class SegmentRequest:
     shard: Shard | None  # which part of the work is wanted
     limits: FileLimits  # of an image
     videos: VideoOptions
+    rasters: RasterOptions
     as_json: bool  # a line per image to stdout, and all that is for people to stderr
 
 
-def find(arguments: Sequence[str], *, allow_urls: bool, max_bytes: int) -> Findings:
-    """The images that arguments lead to.
+def find(
+    arguments: Sequence[str], *, allow_urls: bool, max_bytes: int, max_pixels: int, rasters: bool | None
+) -> Findings:
+    """The images that arguments lead to; see `Search`.
 
     Raises:
         FeedsegError: there are none.
     """
-    found = find_images(arguments, Search(_endings(), results_finder(STEM), allow_urls, max_bytes, videos=True))
+    search = Search(_endings(), results_finder(STEM), allow_urls, max_bytes, True, rasters, max_pixels)
+    found = find_images(arguments, search)
     if not found.images:
         raise FeedsegError("; ".join([failure.reason for failure in found.failures] or ["there are no images"]))
     return found
@@ -90,6 +99,9 @@ def _segment_files(request: SegmentRequest, found: Findings, decoder: IsolatedDe
     segmenter = load_segmenter(request.model, request.loading, request.changes, request.speed)
     automatic, request = request.words.automatic, replace(request, words=segmenter.resolved(request.words))
     request.output.check_classes(request.words.names)
+    if any(isinstance(image, FoundRaster) for image in found.images):
+        fast = request.speed == "fast" and segmenter.settings.window is None
+        request = replace(request, rasters=replace(request.rasters, fast=fast))
     summary = SegmentSummary(request.words, request.as_json, automatic=automatic)
     started = time.monotonic()
     with interrupts_held(), ExitStack() as stack:
@@ -110,7 +122,7 @@ def _segment_files(request: SegmentRequest, found: Findings, decoder: IsolatedDe
         images = bar.add_task("images", total=len(jobs))
         for failure in found.failures:
             summary.fail(failure.input, failure.reason)
-        executors = Executors(request, segmenter, decoder, folder.folder, stack, _frames(bar))
+        executors = Executors(request, segmenter, decoder, folder.folder, stack, partial(_parts, bar))
         totals = _made(executors, folder, jobs, summary, lambda: bar.advance(images))
         exports, unwritten = {}, None
         if not totals.stopped:
@@ -136,25 +148,35 @@ def _claimed(request: SegmentRequest, segmenter: Segmenter, found: Findings) -> 
 
 def _fingerprint(request: SegmentRequest, segmenter: Segmenter) -> dict[str, Any]:
     of = fingerprint(segmenter, request.words, request.output, request.refiners)
-    return of | ({"videos": videos} if (videos := request.videos.describe()) else {})
+    kinds = {"videos": request.videos.describe(), "rasters": request.rasters.describe()}
+    return of | {kind: options for kind, options in kinds.items() if options}
 
 
 @dataclass(frozen=True)
 class Executors:
-    """What images and videos that are missing are made with."""
+    """What images, videos and rasters that are missing are made with."""
 
     request: SegmentRequest
     segmenter: Segmenter
     decoder: IsolatedDecoder
     folder: Path
     stack: ExitStack  # closes processes
-    frames: Tell
+    parts: Callable[[str], Tell]  # of what is made in parts, by what these are called
 
     def of(self, missing: Sequence[Job]) -> Executor[Job, Segmented]:
-        """For images this process, or several, and then for videos this one."""
-        videos = sum(isinstance(job.image, FoundVideo) for job in missing)
-        images = self._of_images(len(missing) - videos)
-        return ImagesThenVideos(images, self._of_videos()) if videos else images
+        """For images this process, or several, and then for videos and rasters this one."""
+        videos, rasters = (sum(isinstance(job.image, kind) for job in missing) for kind in (FoundVideo, FoundRaster))
+        executor = self._of_images(len(missing) - videos - rasters)
+        request = self.request
+        common = (self.segmenter, request.words, request.output, self.folder, _fingerprint(request, self.segmenter))
+        if videos:
+            most = request.limits.pixels
+            own = SegmentVideos(*common, request.videos, request.refiners, most, self.parts("frames"))
+            executor = Apart(executor, FoundVideo, own)
+        if rasters:
+            own = SegmentRasters(*common, request.rasters, request.refiners, self.parts("bands"))
+            executor = Apart(executor, FoundRaster, own)
+        return executor
 
     def _of_images(self, missing: int) -> Executor[Job, Segmented]:
         request = self.request
@@ -164,20 +186,6 @@ class Executors:
         check_processes(processes, self.segmenter.encoder.tower)
         build = partial(build_worker, request, self.folder, max(1, torch.get_num_threads() // processes))
         return self.stack.enter_context(Processes(build, processes, request.workers, complain))
-
-    def _of_videos(self) -> SegmentVideos:
-        request = self.request
-        return SegmentVideos(
-            self.segmenter,
-            request.words,
-            request.output,
-            self.folder,
-            _fingerprint(request, self.segmenter),
-            request.videos,
-            request.refiners,
-            request.limits.pixels,
-            self.frames,
-        )
 
 
 def _task(request: SegmentRequest, segmenter: Segmenter, decoder: IsolatedDecoder) -> SegmentFiles:
@@ -216,8 +224,8 @@ def _made(
     return run(executors.of(missing), jobs, folder.recording(current, request.shard), tell)
 
 
-def _frames(bar: Progress) -> Tell:
-    """Shows how far a video is."""
+def _parts(bar: Progress, what: str) -> Tell:
+    """Shows how many frames there are of a video, or bands of a raster."""
     shown: dict[str, TaskID] = {}
 
     def tell(job: Job, done: int, total: int | None) -> None:
@@ -225,7 +233,7 @@ def _frames(bar: Progress) -> Tell:
             for task in shown.values():
                 bar.remove_task(task)
             shown.clear()
-            shown[job.name] = bar.add_task("frames", total=total, completed=done)
+            shown[job.name] = bar.add_task(what, total=total, completed=done)
         bar.update(shown[job.name], completed=done)
 
     return tell
@@ -252,4 +260,4 @@ def build_worker(request: SegmentRequest, folder: Path, threads: int, shard: Sha
 
 def _endings() -> tuple[str, ...]:
     """Of the names of results, in lower case."""
-    return tuple(ending.lower() for ending in (*suffixes(), *VIDEO_SUFFIXES))
+    return tuple(ending.lower() for ending in (*suffixes(), *VIDEO_SUFFIXES, *RASTER_SUFFIXES))

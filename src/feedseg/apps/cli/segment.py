@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from feedseg.apps.cli import options
-from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, VIDEO, WORDS, WORK, flag, option
+from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, RASTER, READING, SIZE, VIDEO, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
 from feedseg.io.sources.base import MAX_BYTES
@@ -121,6 +121,33 @@ def segment(
             hidden=True,
         ),
     ] = None,
+    raster: Annotated[
+        bool | None,
+        flag(
+            RASTER,
+            "--raster/--no-raster",
+            "Take every TIFF as a raster, a band of rows at a time, or none; else those that are georeferenced or too "
+            "large for an image.",
+            hidden=True,
+        ),
+    ] = None,
+    bands: Annotated[
+        str | None,
+        option(RASTER, "R,G,B|N", "Bands for red, green and blue, from 1; or one for grey.", "--bands", hidden=True),
+    ] = None,
+    stretch: Annotated[
+        str | None,
+        option(
+            RASTER,
+            "LOW,HIGH",
+            "Which values are black and white; ranks as 2%,98%, the default of all but 8 bits.",
+            "--stretch",
+            hidden=True,
+        ),
+    ] = None,
+    scale: Annotated[
+        float, option(RASTER, "X", "Resize the raster by X before it is segmented.", "--scale", hidden=True)
+    ] = 1.0,
     as_json: Annotated[bool, flag(OUTPUT, "--json", "A line of JSON for every image to stdout.")] = False,
     allow_urls: Annotated[
         bool, flag(READING, "--allow-urls", "Fetch images from http and https addresses.", hidden=True)
@@ -199,7 +226,9 @@ def segment(
     )
     from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
     from feedseg.engine.video import VideoOptions
+    from feedseg.io.raster.options import RasterOptions, Stretch, parse_bands
 
+    whole = {"--short-side": short_side is not None, "--window none": changes.get("window", 0) is None}
     request = SegmentRequest(
         words=words,
         output=output,
@@ -224,7 +253,19 @@ def segment(
         shard=part,
         limits=limits,
         videos=VideoOptions(every, steady),
+        rasters=RasterOptions(
+            () if bands is None else parse_bands(bands),
+            None if stretch is None else Stretch.parse(stretch),
+            scale,
+            refused=tuple(name for name, given in whole.items() if given),
+        ),
         as_json=as_json,
     )
-    findings = find(images, allow_urls=allow_urls, max_bytes=MAX_BYTES if max_bytes is None else limits.bytes)
+    findings = find(
+        images,
+        allow_urls=allow_urls,
+        max_bytes=MAX_BYTES if max_bytes is None else limits.bytes,
+        max_pixels=limits.pixels,
+        rasters=raster,
+    )
     raise typer.Exit(segment_files(request, findings))

@@ -140,6 +140,10 @@ class Search:
     allow_urls: bool = False
     max_bytes: int = MAX_BYTES  # of an image from an address or standard input
     videos: bool = False  # whether they are looked for, too
+    # Whether every TIFF is a raster that is never held as a whole, or none; None for those that are georeferenced or
+    # have more pixels.
+    rasters: bool | None = False
+    max_pixels: int = 0
 
 
 Finding = Found | Failure | Skipped | Refused | Given
@@ -175,6 +179,7 @@ def digest(file: BinaryIO) -> str:
 def classified(path: Path, inside: PurePath, home: str, search: Search) -> Finding:
     """What a file is that was not given by its name: an image, or what it is counted as."""
     from feedseg.io.decoders import BY_SUFFIX, readable
+    from feedseg.io.sources.rasters import found_raster
     from feedseg.io.sources.videos import found_video, is_video
 
     lowered = path.name.lower()
@@ -188,8 +193,9 @@ def classified(path: Path, inside: PurePath, home: str, search: Search) -> Findi
         return _regular(path) or found_video(path, inside, home)
     if suffix not in BY_SUFFIX:
         return Skipped(path, suffix or "without suffix")
-    readable_here = BY_SUFFIX[suffix] in readable()
-    return (_regular(path) or Found(path, inside, home)) if readable_here else refused(path)
+    if BY_SUFFIX[suffix] not in readable():
+        return refused(path)
+    return _regular(path) or found_raster(path, inside, home, search) or Found(path, inside, home)
 
 
 def _regular(path: Path) -> Failure | None:

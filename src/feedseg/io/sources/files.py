@@ -20,6 +20,7 @@ class Files(Source):
     def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """See `Source.find`."""
         from feedseg.io.decoders import BY_SUFFIX, readable
+        from feedseg.io.sources.rasters import found_raster
         from feedseg.io.sources.videos import found_video, is_video
 
         path = Path(argument)
@@ -29,7 +30,8 @@ class Files(Source):
             yield refused(path)
         else:
             of = path, PurePath(path.name), path.absolute().parent.resolve().name
-            yield found_video(*of) if search.videos and is_video(path) else Found(*of)
+            is_clip = search.videos and is_video(path)
+            yield found_video(*of) if is_clip else found_raster(*of, search) or Found(*of)
 
 
 SOURCE = Files()
