@@ -1,4 +1,4 @@
-"""Makes the images of docs/gallery.md anew: photographs that may be shown, each beside what the bundled `photo` makes of it.
+"""Makes the images of docs/gallery.md anew: photographs, each beside what the bundled `photo` makes of it.
 
 python docs/pictures/gallery.py
 

@@ -1,4 +1,4 @@
-"""The gallery shows what its program makes: every case with its words, small files, and a source for each photograph."""
+"""The gallery shows what its program makes: every case with its words, small files, a source for each photograph."""
 
 from __future__ import annotations
 
