@@ -1,4 +1,8 @@
-"""A hook of mkdocs: links to files beside docs/ become their names, since a site holds the pages of docs/ only."""
+"""A hook of mkdocs: what a page says for the repository becomes what a site can show.
+
+Links to files beside docs/ become their names, since a site holds the pages of docs/ only; a block of code that is an
+excerpt, which the tests do not run, becomes an ordinary one, since the site's fences know a language and no more.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 from typing import Any
 
 LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)#]+)(#[^)]*)?\)")
+EXCERPT = re.compile(r"^```(\w+) excerpt$", re.M)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -17,4 +22,4 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         target = posixpath.normpath(posixpath.join("docs", folder, link[2]))
         return link[0] if target.startswith("docs/") else f"{link[1]} (`{target}`)"
 
-    return LINK.sub(replaced, markdown)
+    return LINK.sub(replaced, EXCERPT.sub(r"```\1", markdown))

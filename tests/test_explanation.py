@@ -191,3 +191,17 @@ def test_points_outside_are_refused(load, at):
 def test_what_has_no_stages_is_refused(load, feedback):
     with pytest.raises(FeedsegError, match="explain"):
         load("clip").explain(WORDS, AT, feedback=feedback)
+
+
+@pytest.mark.parametrize("shown", [slice(0, 3), slice(3, None), slice(0, None)], ids=["first row", "last row", "all"])
+def test_titles_are_within_the_figure(load, shown):
+    backend = pytest.importorskip("matplotlib.backends.backend_agg")
+    from feedseg.io.explained import draw_stages, panels
+
+    found = load("clip").explain(WORDS, at=AT, feedback="paper")
+    chosen = panels(found)[shown]
+    figure = draw_stages(chosen[-3:] if shown.start else chosen, found.box, found.at, found.patch, found.grid)
+    canvas = backend.FigureCanvasAgg(figure)
+    canvas.draw()
+    tops = [axes.get_tightbbox(canvas.get_renderer()).y1 for axes in figure.axes]
+    assert max(tops) <= figure.bbox.y1 + 1

@@ -1,12 +1,13 @@
-"""Makes the pictures of the README and the guide anew, from the commands themselves.
+"""Makes the pictures of the README and the pages anew, from the commands themselves; gallery.py makes the gallery's.
 
-python docs/pictures/make.py [demo] [explain]
+python docs/pictures/make.py [demo] [explain] [method]
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,8 @@ HERE = Path(__file__).parent
 PHOTOGRAPHS = HERE.parents[1] / "src/feedseg/models/photographs"
 WIDTHS = {"photographs": 1200, "demo": 1400}  # pixels, at most
 ASTRONAUT = ("--labels", "person, flag, rocket, helmet, wall", "--no-background")
+
+WORDS_OF_METHOD, AT_OF_METHOD = "person, tripod, grass, sky, building", (352, 245)
 
 
 def feedseg(*arguments: str | Path) -> None:
@@ -41,7 +44,20 @@ def explain(folder: Path) -> None:
     keep(out, "explain", 1200)
 
 
-PICTURES = {"demo": demo, "explain": explain}
+def method(folder: Path) -> None:
+    """The stages of one patch in three figures, for the steps of docs/method.md."""
+    from feedseg import Segmenter
+    from feedseg.io.explained import draw_stages, panels, save_figure
+
+    encoded = Segmenter.load("photo", device="cpu").encode(PHOTOGRAPHS / "camera.jpg")
+    found = encoded.explain(WORDS_OF_METHOD, at=AT_OF_METHOD, feedback="paper")
+    maps = panels(found)
+    for name, chosen in (("before", maps[:3]), ("affinity", maps[3:6]), ("after", maps[6:])):
+        figure = partial(draw_stages, chosen, found.box, found.at, found.patch, found.grid)
+        keep(save_figure(figure, folder / f"{name}.png"), f"method-{name}", 1100)
+
+
+PICTURES = {"demo": demo, "explain": explain, "method": method}
 
 
 def main() -> None:

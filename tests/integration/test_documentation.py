@@ -23,7 +23,7 @@ from tiny_rasters import patches, write_raster
 from tiny_videos import pictures, write_video
 
 README = ROOT / "README.md"
-DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/guides").glob("*.md"))]
 PAGES = [*DOCS, *sorted((ROOT / "research").rglob("*.md"))]
 FILE = re.compile(r"# (\w+\.py)\n")  # how a block begins that is a file to save
 # What a block needs that not everyone has.
@@ -50,7 +50,7 @@ def blocks(language: str):
     """Every fenced block of a language, with the page and its number there as the test's name."""
     for page in DOCS:
         for number, block in enumerate(code(language, page)):
-            yield pytest.param(block, id=f"{page.name}-{number}")
+            yield pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_the_readme_is_short_and_says_early_what_was_not_run():
     assert "Not run here" in text.split("## Install")[0]
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_words_are_those_of_the_field(page):
     text = re.sub(
         r"`[^`]*`|\]\([^)]*\)", "", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)

@@ -40,6 +40,17 @@ def test_every_page_is_there(site: Path) -> None:
     assert pages | {Path("404.html")} == {path.relative_to(site) for path in site.rglob("*.html")}
 
 
+def test_no_heading_is_lost(site: Path) -> None:
+    """As it would be in a block of code that the site does not see the end of."""
+    for source in sorted((ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"^```.*?^```", "", source.read_text(encoding="utf-8"), flags=re.S | re.M)
+        page = site / source.relative_to(ROOT / "docs").with_suffix(".html")
+        shown = page.read_text(encoding="utf-8")
+        for level in (1, 2, 3):
+            headings = re.findall(rf"^{'#' * level} (.+)$", text, re.M)
+            assert shown.count(f"<h{level} id=") >= len(headings), (source, headings)
+
+
 def test_what_is_public_is_described(site: Path) -> None:
     text = (site / "api.html").read_text(encoding="utf-8")
     described = set(re.findall(r'<h2 id="feedseg\.[\w.]*?(\w+)"', text))

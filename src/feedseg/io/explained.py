@@ -104,7 +104,8 @@ def draw_stages(
     rows = -(-len(maps) // COLUMNS)
     wide = 3.9
     high = min(max(0.83 * wide * height / width, 1.6), 6.0) + 0.65
-    figure = Figure(figsize=(wide * COLUMNS, high * rows + 0.35), layout="constrained")
+    below = 1.0 if rows == 1 and maps[-1].legend else 0.35  # in one row there is no slack for a legend: titles were cut
+    figure = Figure(figsize=(wide * COLUMNS, high * rows + below), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
