@@ -8,10 +8,9 @@ import torch
 from torch.nn.functional import normalize
 
 import tiny_models
-from feedseg import FeedsegError, Segmenter, Settings, Vocabulary
+from feedseg import FeedsegError, Segmenter, Vocabulary
 from feedseg.vision.hosts import HOSTS
 from feedseg.vision.model import open_model
-from feedseg.vision.text.clip import ClipTextEncoder
 from feedseg.vision.towers.clip import resize_positions
 
 SAVED = {
@@ -87,12 +86,6 @@ def test_tipsv2_patches_are_transformers(tmp_path, sides):
     torch.testing.assert_close(plain_patches(open_model(tmp_path).tower, batch), expected, atol=1e-5, rtol=1e-4)
 
 
-def text_of(folder) -> ClipTextEncoder:
-    text = open_model(folder).text
-    assert isinstance(text, ClipTextEncoder)
-    return text
-
-
 PROMPTS = ["a photo of the Cat.", "sky", "a bad photo of the red sofa"]
 
 
@@ -109,14 +102,14 @@ def test_text_in_lower_case_padded_to_the_whole_length(tmp_path, family):
     tokens = torch.tensor(lines)
     mask = {"attention_mask": (tokens != 0).long()} if family == "tipsv2" else {}
     expected = normalize(reference(input_ids=tokens, **mask).pooler_output, dim=-1)
-    torch.testing.assert_close(text_of(tmp_path).encode(prompts), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(open_model(tmp_path).text.encode(prompts), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_text_of_metaclip2(tmp_path):
     reference = tiny_models.save_metaclip2(tmp_path)
     numbers = [1, *(4 + tiny_models.WORDS.index(word) for word in "a photo of cat".split()), 3]
     expected = normalize(reference.get_text_features(torch.tensor([numbers])).pooler_output, dim=-1)
-    text = text_of(tmp_path)
+    text = open_model(tmp_path).text
     together = text.encode(["a photo of cat", "a good photo of the red sofa"])[:1]  # padded by the second
     torch.testing.assert_close(together, expected, atol=1e-5, rtol=1e-4)
 
@@ -129,7 +122,7 @@ def test_every_host_with_every_feedback_segments(tmp_path, family):
     seen = set()
     for host in HOSTS.names():
         proxy = "self" if HOSTS.load(host).uses_proxy else None
-        segmenter = Segmenter.load(tmp_path, host=host, proxy=proxy, device="cpu", settings=Settings(short_side=40))
+        segmenter = Segmenter.load(tmp_path, host=host, proxy=proxy, device="cpu")
         encoded = segmenter.encode(image)
         for feedback in ("none", "paper", "calibrated"):
             result = encoded.segment(words, feedback=feedback)
@@ -141,7 +134,7 @@ def test_every_host_with_every_feedback_segments(tmp_path, family):
 def test_words_that_are_too_long_are_named(tmp_path):
     tiny_models.save_siglip(tmp_path)
     with pytest.raises(FeedsegError, match="takes 64 tokens"):
-        text_of(tmp_path).encode(["a cat that is far too long for it, " * 3])
+        open_model(tmp_path).text.encode(["a cat that is far too long for it, " * 3])
 
 
 def test_a_siglip_without_a_pooling_head_is_refused(tmp_path):
