@@ -42,11 +42,6 @@ PROXIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         ENCODER | {"mlp_ratio": 2, "num_register_tokens": 4},
     ),
     "dinov3": ("DINOv3ViTModel", "DINOv3ViTConfig", ENCODER | {"num_register_tokens": 4}),
-    "radio": (
-        "RadioModel",
-        "RadioConfig",
-        {name: value for name, value in ENCODER.items() if name != "intermediate_size"} | {"mlp_ratio": 2.0},
-    ),
     "mae": ("ViTMAEModel", "ViTMAEConfig", ENCODER),
     "sam": (
         "SamVisionModel",
@@ -97,51 +92,6 @@ def save_clip(folder: Path, **options: Any) -> transformers.CLIPModel:
     model = clip(**options)
     model.save_pretrained(folder)
     save_tokenizer(folder)
-    return model
-
-
-SIGLIP_TEXT: dict[str, Any] = TEXT | {"max_position_embeddings": 64, "projection_size": 32}
-LETTERS = {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<unk>": 3, "<mask>": 4} | {
-    letter: number for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz▁.,", start=5)
-}
-
-
-def save_siglip(folder: Path, naflex: bool = False, seed: int = 0, **vision: Any) -> Any:
-    """A random `SiglipModel` or `Siglip2Model` as transformers saves it, with SigLIP 2's tokenizer over letters."""
-    text = SIGLIP_TEXT | {"vocab_size": len(LETTERS)}
-    if naflex:
-        size = {name: value for name, value in VISION.items() if name != "image_size"} | {"num_patches": 16}
-        config: Any = transformers.Siglip2Config(vision_config=size | vision, text_config=text)
-        model: Any = transformers.Siglip2Model(config)
-    else:
-        config = transformers.SiglipConfig(vision_config=VISION | vision, text_config=text)
-        model = transformers.SiglipModel(config)
-    shake(model, seed)
-    model.save_pretrained(folder)
-    transformers.Siglip2Tokenizer(vocab=LETTERS, merges=[]).save_pretrained(folder)
-    return model
-
-
-def save_metaclip2(folder: Path) -> Any:
-    """A random `MetaClip2Model` as transformers saves it, with a tokenizer of words."""
-    config = transformers.MetaClip2Config(vision_config=VISION, text_config=TEXT, projection_dim=20)
-    model: Any = transformers.MetaClip2Model(config)
-    shake(model)
-    model.save_pretrained(folder)
-    save_tokenizer(folder)
-    return model
-
-
-def save_tipsv2(folder: Path) -> Any:
-    """A random `Tipsv2Model` as it is published, without its temperature, with its tokenizer over letters."""
-    vision = {name: value for name, value in VISION.items() if name != "intermediate_size"} | {"mlp_ratio": 2}
-    text = TEXT | {"hidden_size": 32, "max_position_embeddings": 64, "vocab_size": len(LETTERS)}
-    config = transformers.Tipsv2Config(vision_config=vision, text_config=text)
-    model: Any = transformers.Tipsv2Model(config)
-    shake(model)
-    state = {name: tensor for name, tensor in model.state_dict().items() if name != "temperature"}
-    model.save_pretrained(folder, state_dict=state)
-    transformers.Tipsv2Tokenizer(vocab=LETTERS, merges=[]).save_pretrained(folder)
     return model
 
 

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from feedseg.vision.towers.base import TowerFamily, VisionTower
 
 
-# Why some that are compared with text are no towers here, by transformers' model type.
-_NO_TOWERS = {
-    "align": "its image encoder is convolutional, and ends without an attention",
-    "groupvit": "its image encoder groups patches, and ends without an attention over them",
-    "radio": "its patches are compared with text by an adaptor that transformers does not have; it can be a proxy",
-    "vision-text-dual-encoder": "it is two models of any kind: align its tower by a manifest",
-}
-
-
 @dataclass(frozen=True)
 class Model:
     """A vision tower and the text encoder whose embeddings its patches are compared with."""
@@ -67,8 +58,6 @@ def open_model(source: str | Path) -> Model:
         )
     model_type = read_config(checkpoint).get("model_type")
     family = tower_families().get(str(model_type))
-    if family is None and model_type in _NO_TOWERS:
-        raise FeedsegError(f"{checkpoint.source} is a {model_type!r} model: {_NO_TOWERS[model_type]}")
     if family is None:
         raise FeedsegError(f"{checkpoint.source} is a {model_type!r} model, not a CLIP; to use it as a proxy, say so")
     return family.open(checkpoint)

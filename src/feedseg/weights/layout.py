@@ -10,16 +10,7 @@ from feedseg.errors import FeedsegError, first_line
 from feedseg.json_files import read_json_file
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json")
-TOKENIZER = (
-    "special_tokens_map.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.json",
-    "tokenizer.model",  # SentencePiece's, under the names that models have it by
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
+TOKENIZER = ("special_tokens_map.json", "tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json")
 WEIGHTS = (  # the first that a model has is taken: pickles, even if read safely, come last
     "model.safetensors",
     "model.safetensors.index.json",

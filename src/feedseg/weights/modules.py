@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,15 +35,9 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_module(
-    checkpoint: Checkpoint,
-    class_name: str,
-    config_changes: Mapping[str, Any] | None = None,
-    may_lack: Sequence[str] = (),
-    **options: Any,
+    checkpoint: Checkpoint, class_name: str, config_changes: Mapping[str, Any] | None = None, **options: Any
 ):
     """A frozen fp32 module of transformers' class `class_name` with the checkpoint's configuration and weights.
-
-    `may_lack` are tensors that published weights do without, since nothing here reads them.
 
     Raises:
         FeedsegError: the weights lack a tensor that the model needs, or one has another shape.
@@ -58,17 +52,10 @@ def load_module(
             raise FeedsegError(f"{checkpoint.source}: its config.json is not usable: {first_line(error)}") from error
     for name, value in (config_changes or {}).items():
         setattr(config, name, value)
-    return build_module(class_name, config, load_weights(checkpoint), checkpoint.source, may_lack, **options)
+    return build_module(class_name, config, load_weights(checkpoint), checkpoint.source, **options)
 
 
-def build_module(
-    class_name: str,
-    config: Any,
-    weights: Mapping[str, Tensor],
-    source: str,
-    may_lack: Sequence[str] = (),
-    **options: Any,
-):
+def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], source: str, **options: Any):
     """A frozen fp32 module of transformers' class `class_name` from a configuration and a state dict.
 
     transformers would fill what is missing with random numbers; here that is an error.
@@ -92,7 +79,7 @@ def build_module(
             why = first_line(error) if isinstance(error, (KeyError, TypeError, ArithmeticError)) else ""
             text = f"{source}: its weights and its configuration do not fit {class_name}"
             raise FeedsegError(f"{text} ({why})" if why else text) from error
-    absent = sorted(set(report["missing_keys"]) - set(may_lack))
+    absent = sorted(report["missing_keys"])
     if absent:
         raise FeedsegError(
             f"{source}: {len(absent)} tensors of {class_name} are missing from the weights, the first is {absent[0]}"

@@ -1,4 +1,4 @@
-"""CLIP and its kin: OpenAI, LAION, MetaCLIP, MetaCLIP 2; from transformers' or OpenCLIP's layout."""
+"""CLIP and its kin: OpenAI, LAION, MetaCLIP; from transformers' or OpenCLIP's layout."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 CLIP_MEAN: Channels = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD: Channels = (0.26862954, 0.26130258, 0.27577711)
-
-
-CLASSES = {"clip": "CLIPModel", "metaclip_2": "MetaClip2Model"}  # which differ in their text alone
 
 
 class ClipTower(VisionTower):
@@ -97,9 +94,9 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 class ClipFamily(TowerFamily):
-    """`CLIPModel` and `MetaClip2Model` checkpoints, and OpenCLIP's."""
+    """`CLIPModel` checkpoints, and OpenCLIP's."""
 
-    model_types = tuple(CLASSES)
+    model_types = ("clip",)
 
     def has_own_layout(self, checkpoint: Checkpoint) -> bool:
         return is_openclip(checkpoint)
@@ -108,8 +105,7 @@ class ClipFamily(TowerFamily):
         if is_openclip(checkpoint):
             clip, tokenizer, mean, std = _from_openclip(checkpoint)
         else:
-            clip = load_module(checkpoint, CLASSES[read_config(checkpoint)["model_type"]])
-            tokenizer = load_tokenizer(checkpoint)
+            clip, tokenizer = load_module(checkpoint, "CLIPModel"), load_tokenizer(checkpoint)
             mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
         tower = ClipTower(clip.vision_model, clip.visual_projection, mean, std)
         text = ClipTextEncoder(clip.text_model, clip.text_projection, tokenizer, checkpoint.revision)
