@@ -60,3 +60,41 @@ def save_gemma(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {"tokenizer_class": "GemmaTokenizer", "pad_token": "<pad>", "eos_token": {"content": "<eos>"}}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def save_metaclip2(folder: Path) -> Any:
+    """A random MetaCLIP 2 with a tokenizer like XLM-V's: beginning 0, padding 1, end 2, unknown 3."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    numbers = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "vocab_size": 100}
+    config = transformers.MetaClip2Config(
+        vision_config=VISION | {"hidden_act": "gelu"},
+        text_config=TEXT | numbers | {"max_position_embeddings": LENGTH, "hidden_act": "gelu"},
+        projection_dim=20,
+    )
+    model = transformers.MetaClip2Model(config)
+    shake(model).save_pretrained(folder)
+    scores = [(piece, -1.0 if len(piece) > 1 else -5.0) for piece in (*special, *pieces())]
+    tokenizer = Tokenizer(models.Unigram(scores, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    return model
+
+
+def save_tips(folder: Path, registers: int = 1, **vision: Any) -> Any:
+    """A random TIPSv2 whose tokenizer pads with 0 and ends nothing."""
+    text = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.Tipsv2Config(
+        vision_config={key: value for key, value in VISION.items() if key != "intermediate_size"}
+        | {"mlp_ratio": 1.5, "num_register_tokens": registers}
+        | vision,
+        text_config=text | {"vocab_size": 100, "max_position_embeddings": LENGTH},
+    )
+    model = transformers.Tipsv2Model(config)
+    shake(model).save_pretrained(folder)
+    save_unigram(folder, {"pad_token": "<pad>", "tokenizer_class": "Tipsv2Tokenizer"}, ("<unk>", "<pad>"))
+    return model
