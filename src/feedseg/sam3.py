@@ -4,9 +4,9 @@ A word's score at a pixel, with transformers' outputs behind a sigmoid each (the
 
     score = presence · max(max_i mask_i · score_i, semantic)
 
-which is SegEarth-OV3's rule, over the instances i whose presence · score_i is above a confidence. A pixel gets the class
-with the largest score; below the vocabulary's threshold it is background. There is no softmax and no feedback: words
-are asked one by one, and know nothing of each other.
+which is SegEarth-OV3's rule, over the instances i whose presence · score_i is above a confidence. A pixel gets the
+class with the largest score; below the vocabulary's threshold it is background. There is no softmax and no feedback:
+words are asked one by one, and know nothing of each other.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def save_siglip(folder: Path, kind: str = "siglip", **vision: Any) -> Any:
     """A random SigLIP: `siglip` with its own tokenizer, `siglip2` with Gemma's, or `naflex`."""
     naflex = kind == "naflex"
-    config_class = transformers.Siglip2Config if naflex else transformers.SiglipConfig
+    config_class: Any = transformers.Siglip2Config if naflex else transformers.SiglipConfig
+    model_class: Any = transformers.Siglip2Model if naflex else transformers.SiglipModel
     size = {"num_patches": 16} if naflex else {}
     text = TEXT | {"hidden_size": 32, "max_position_embeddings": LENGTH, "vocab_size": 100, "projection_size": 32}
     special = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -24,8 +25,9 @@ def save_siglip(folder: Path, kind: str = "siglip", **vision: Any) -> Any:
         vision_config=VISION | size | vision,
         text_config={name: value for name, value in text.items() if name not in special},
     )
-    model = (transformers.Siglip2Model if naflex else transformers.SiglipModel)(config)
-    shake(model).save_pretrained(folder)
+    model = model_class(config)
+    shake(model)
+    model.save_pretrained(folder)
     if kind == "siglip":
         save_unigram(folder, {"eos_token": "</s>", "pad_token": "</s>", "tokenizer_class": "SiglipTokenizer"})
     else:
@@ -72,7 +74,8 @@ def save_metaclip2(folder: Path) -> Any:
         projection_dim=20,
     )
     model = transformers.MetaClip2Model(config)
-    shake(model).save_pretrained(folder)
+    shake(model)
+    model.save_pretrained(folder)
     scores = [(piece, -1.0 if len(piece) > 1 else -5.0) for piece in (*special, *pieces())]
     tokenizer = Tokenizer(models.Unigram(scores, unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -95,6 +98,7 @@ def save_tips(folder: Path, registers: int = 1, **vision: Any) -> Any:
         text_config=text | {"vocab_size": 100, "max_position_embeddings": LENGTH},
     )
     model = transformers.Tipsv2Model(config)
-    shake(model).save_pretrained(folder)
+    shake(model)
+    model.save_pretrained(folder)
     save_unigram(folder, {"pad_token": "<pad>", "tokenizer_class": "Tipsv2Tokenizer"}, ("<unk>", "<pad>"))
     return model
