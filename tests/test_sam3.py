@@ -166,11 +166,18 @@ def test_thresholds_are_those_of_the_benchmarks(shared):
     assert set(THRESHOLDS) == set(known)
 
 
-@pytest.mark.parametrize(("model_type", "confidence"), [("clip", 0.3), ("sam3", 1.5)])
-def test_mistakes_are_told_in_one_line(tmp_path, model_type, confidence):
+@pytest.mark.parametrize(
+    ("change", "confidence", "message"),
+    [
+        ({"model_type": "clip"}, 0.3, "is a 'clip' model, not a SAM 3"),
+        ({"detr_decoder_config": 3}, 0.3, r"config\.json is not usable"),
+        ({}, 1.5, "confidence is a probability"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, change, confidence, message):
     save_sam3(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": model_type}))
-    with pytest.raises(FeedsegError, match=r"not a SAM 3|confidence is a probability") as caught:
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(FeedsegError, match=message) as caught:
         Sam3Segmenter.load(tmp_path, confidence=confidence, device="cpu")
     assert "\n" not in str(caught.value)

@@ -25,7 +25,7 @@ from feedseg.arguments import Words
 from feedseg.decode.labels import label_image
 from feedseg.decode.logits import StitchedLogits
 from feedseg.decode.scores import Scores
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.io.images import ImageLike, RgbImage, read_image, resized
 from feedseg.segmentation import Segmentation
 from feedseg.vision.devices import choose_device
@@ -34,7 +34,7 @@ from feedseg.vision.text.clip import load_tokenizer
 from feedseg.vocabulary import Vocabulary
 from feedseg.vocabulary.words import cleaned
 from feedseg.weights.checkpoint import Checkpoint, find_checkpoint, load_weights, read_config
-from feedseg.weights.modules import Channels, build_module, normalisation_of
+from feedseg.weights.modules import Channels, build_module, normalisation_of, quiet_transformers
 
 HALF: Channels = (0.5, 0.5, 0.5)  # mean and deviation alike
 VIDEO = "detector_config"  # in the published configuration, which is that of the video model
@@ -196,4 +196,9 @@ def _module(checkpoint: Checkpoint) -> Any:
         weights = {name.removeprefix(DETECTOR): one for name, one in weights.items() if name.startswith(DETECTOR)}
     if settings.get("model_type") != "sam3":
         raise FeedsegError(f"{checkpoint.source} is a {settings.get('model_type')!r} model, not a SAM 3")
-    return build_module("Sam3Model", Sam3Config(**settings), weights, checkpoint.source)
+    with quiet_transformers():
+        try:
+            config = Sam3Config(**settings)
+        except Exception as error:  # each version of transformers has its own kinds for what is no configuration
+            raise FeedsegError(f"{checkpoint.source}: its config.json is not usable: {first_line(error)}") from error
+    return build_module("Sam3Model", config, weights, checkpoint.source)
