@@ -1,6 +1,7 @@
 """SigLIP and SigLIP 2 against transformers, on tiny random checkpoints in the hub's layout."""
 
 import json
+import pickle
 
 import pytest
 import torch
@@ -179,6 +180,17 @@ def test_feedback_is_the_direct_formula(tmp_path, feedback):
         assert decided
         expected = normalize(expected, dim=-1)
     assert_close(found[0], expected, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_segmenter_with_it_pickles_and_runs_in_half(tmp_path, kind):
+    tiny_towers.save_siglip(tmp_path, kind)
+    image = torch.randint(0, 256, (40, 56, 3), generator=torch.Generator().manual_seed(7), dtype=torch.uint8).numpy()
+    segmenter = Segmenter.load(tmp_path, host="naclip", device="cpu")
+    again = pickle.loads(pickle.dumps(segmenter))
+    assert (again(image, "cat, dog").labels == segmenter(image, "cat, dog").labels).all()
+    half = Segmenter.load(tmp_path, host="naclip", device="cpu", dtype="bf16")
+    assert half(image, "cat, dog").labels.shape == (40, 56)
 
 
 @pytest.mark.parametrize(
