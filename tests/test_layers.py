@@ -22,7 +22,7 @@ LAYERS = (
     ("segmentation",),
     ("arguments",),
     ("decoding",),
-    ("segmenter",),
+    ("sam3", "segmenter"),
     ("explanation", "loading"),
     ("engine",),
     ("evaluation",),

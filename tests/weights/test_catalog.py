@@ -42,6 +42,9 @@ BUILT = {
     "vit-l-14": lambda: clip(1024, 24, 14, 224, 768, 12, 768),
     "vit-l-14-336": lambda: clip(1024, 24, 14, 336, 768, 12, 768),
     "vit-h-14": lambda: clip(1280, 32, 14, 224, 1024, 24, 1024),
+    "siglip-b-16": base("SiglipConfig", "SiglipModel"),
+    "siglip2-b-16": base("SiglipConfig", "SiglipModel", text_config={"vocab_size": 256000}),
+    "siglip2-b-naflex": base("Siglip2Config", "Siglip2Model", text_config={"vocab_size": 256000}),
     "dino-b8": base("ViTConfig", "ViTModel", patch_size=8),
     "dino-b16": base("ViTConfig", "ViTModel"),
     "dino-s8": base(

@@ -12,6 +12,7 @@ import torch
 from feedseg.errors import FeedsegError
 from feedseg.vision.text.base import TextEncoder
 from feedseg.vision.towers import TOWERS
+from feedseg.vision.towers.refused import REFUSED
 from feedseg.weights.checkpoint import find_checkpoint, read_config
 from feedseg.weights.layout import MANIFEST
 
@@ -59,6 +60,8 @@ def open_model(source: str | Path) -> Model:
     model_type = read_config(checkpoint).get("model_type")
     family = tower_families().get(str(model_type))
     if family is None:
+        if (reason := REFUSED.get(str(model_type))) is not None:
+            raise FeedsegError(f"{checkpoint.source} is a {model_type!r} model, which cannot be a tower: {reason}")
         raise FeedsegError(f"{checkpoint.source} is a {model_type!r} model, not a CLIP; to use it as a proxy, say so")
     return family.open(checkpoint)
 

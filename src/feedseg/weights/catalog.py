@@ -46,6 +46,7 @@ _OPENAI = "MIT (OpenAI)"
 _LAION = "MIT (LAION)"
 _META_NC = "CC-BY-NC-4.0 (Meta)"
 _META = "Apache-2.0 (Meta)"
+_GOOGLE = "Apache-2.0 (Google)"
 _DINOV3 = "DINOv3 License (Meta), gated"
 
 CARDS: dict[str, Card] = {
@@ -83,6 +84,24 @@ CARDS: dict[str, Card] = {
         Card("metaclip-b-16", "tower", "MetaCLIP ViT-B/16, 2.5B", "facebook/metaclip-b16-fullcc2.5b", _META_NC, 149.6),
         Card("metaclip-l-14", "tower", "MetaCLIP ViT-L/14, 2.5B", "facebook/metaclip-l14-fullcc2.5b", _META_NC, 427.6),
         Card("metaclip-h-14", "tower", "MetaCLIP ViT-H/14, 2.5B", "facebook/metaclip-h14-fullcc2.5b", _META_NC, 986.1),
+        Card("siglip-b-16", "tower", "SigLIP ViT-B/16, WebLI", "google/siglip-base-patch16-224", _GOOGLE, 203.2),
+        Card("siglip2-b-16", "tower", "SigLIP 2 ViT-B/16", "google/siglip2-base-patch16-224", _GOOGLE, 375.2),
+        Card(
+            "siglip2-b-naflex",
+            "tower",
+            "SigLIP 2 ViT-B/16, any resolution",
+            "google/siglip2-base-patch16-naflex",
+            _GOOGLE,
+            375.2,
+        ),
+        Card(
+            "metaclip2-b-16",
+            "tower",
+            "MetaCLIP 2 ViT-B/16, any language",
+            "facebook/metaclip-2-worldwide-b16",
+            _META_NC,
+            586.0,
+        ),
         Card("dino-b8", "proxy", "DINO ViT-B/8", "facebook/dino-vitb8", _META, 85.8),
         Card("dino-b16", "proxy", "DINO ViT-B/16", "facebook/dino-vitb16", _META, 85.8),
         Card("dino-s8", "proxy", "DINO ViT-S/8", "facebook/dino-vits8", _META, 21.7),

@@ -124,6 +124,8 @@ def translated_config(open_clip_config: Mapping[str, Any], source: str) -> dict[
         }
         if strange or not isinstance(vision["layers"], int):
             what = ", ".join(sorted(strange)) or "its layers"
+            if "timm_model_name" in strange:  # MobileCLIP, ConvNeXt, EVA, …
+                what += f" ({str(vision['timm_model_name'])[:60]}: hosts replace the last attention of a plain ViT)"
             raise FeedsegError(f"{source}: only OpenCLIP's plain CLIPs can be opened, and this one sets {what}")
         activation = "quick_gelu" if model.get("quick_gelu", False) else "gelu"
         width = vision["width"]

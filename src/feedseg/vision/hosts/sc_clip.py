@@ -88,6 +88,7 @@ class ScClip(Host):
         if keeps_residual:
             raise FeedsegError(f"the host {self.name} adds two readings and has no place for the last block's residual")
         blocks, prefix, last = len(output.tower.blocks), output.tower.prefix, output.last
+        sees = prefix > output.skipped  # a class token; without one the first token is a patch
         wrong = outliers(last.patches)
         alike = cosines(repaired(after(output, layer(ALIKE_BEFORE, blocks))[:, prefix:], wrong, output.grid))
         together = aggregation(alike, self.threshold) @ repaired(last.patches, wrong, output.grid)
@@ -101,7 +102,7 @@ class ScClip(Host):
             self._project,
             output,
             aggregation(cosines(after(output, layer(ALIKE_AFTER, blocks))[:, prefix:]), self.threshold),
-            (last.tokens[:, :1] + summed[:, :1]) * (0 if output.skipped else self.class_token_weight),
+            (last.tokens[:, :1] + summed[:, :1]) * (self.class_token_weight if sees else 0),
         )
         attention = HostAttention(weights, values, 0, self.row_sum, output.grid)
         return Readout(attention, project, depends_on_patch=True)

@@ -33,9 +33,10 @@ class ClipTextEncoder(TextEncoder):
         self._tokenizer = tokenizer
         self.max_length = model.config.max_position_embeddings
         self.revision = revision
-        # CLIP's own tokenizer spells every word in pieces; one of whole words has a token for what it does not know.
-        unknown = tokenizer.unk_token_id
-        self.takes_any_word = unknown in (None, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        # CLIP's own tokenizer, and MetaCLIP 2's, spell every word in pieces; one of whole words knows only those.
+        unknown, backend = tokenizer.unk_token_id, getattr(tokenizer, "backend_tokenizer", None)
+        in_pieces = backend is not None and type(backend.model).__name__ != "WordLevel"
+        self.takes_any_word = in_pieces or unknown in (None, tokenizer.eos_token_id, tokenizer.pad_token_id)
         known = () if self.takes_any_word else sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
         self._index = WordIndex(known)
 

@@ -1,0 +1,100 @@
+"""TIPSv2 (Google DeepMind, 2026), from transformers' layout: patches are trained to be comparable with text.
+
+A patch is what the encoder makes of it behind its final norm; there is no projection. The publication reads it from the
+last block's values with residual and feed-forward kept, which is the host `maskclip` with `residual=True`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from feedseg.vision.model import Model
+from feedseg.vision.text.padded import PaddedTextEncoder, load_padded_tokenizer
+from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.weights.checkpoint import Checkpoint
+from feedseg.weights.modules import load_module
+
+TEMPLATES = (  # of TCL (Cha et al., CVPR 2023), by which its segmentation is published
+    "itap of a {}.",
+    "a bad photo of a {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+    "a photo of many {}.",
+    "a photo of {}s.",
+)
+
+
+class Tipsv2Tower(VisionTower):
+    """A TIPSv2 encoder, of any size. It has two class tokens, the second in a register's place."""
+
+    default_feedback = "calibrated"  # the paper's constants are for CLIP's spread of cosines
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # trained on RGB in [0, 1]
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.patch_size = patch_side(model.config)
+        self.native_grid = native_grid(model.config)
+        self.heads = model.config.num_attention_heads
+        self.width = model.config.hidden_size
+        self.prefix = 1 + model.config.num_register_tokens
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.model.encoder.layer
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        return self.model.embeddings(pixels)
+
+    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        attention = layer.attention
+        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
+        return projection(layer.norm1(tokens))
+
+    def project_attended(self, attended: Tensor) -> Tensor:
+        """With the block's LayerScale: the final norm was trained on what it lets through, channel by channel."""
+        last: Any = self.blocks[-1]
+        return last.layer_scale1(last.attention.o_proj(attended))
+
+    def normed(self, block: int, tokens: Tensor) -> Tensor:
+        return self.model.encoder.layer[block].norm1(tokens)
+
+    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        return tokens + layer.layer_scale1(layer.attention.o_proj(attended))
+
+    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
+        last: Any = self.blocks[-1]
+        tokens = residual + projected
+        return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
+
+    def final_norm(self, tokens: Tensor) -> Tensor:
+        return self.model.layernorm(tokens)
+
+    def join(self, tokens: Tensor) -> Tensor:
+        return self.final_norm(tokens)
+
+
+class Tipsv2Family(TowerFamily):
+    """`Tipsv2Model` checkpoints."""
+
+    model_types = ("tipsv2",)
+
+    def open(self, checkpoint: Checkpoint) -> Model:
+        tips = load_module(checkpoint, "Tipsv2Model")
+        tower = Tipsv2Tower(tips.vision_model)
+        length = tips.config.text_config.max_position_embeddings
+        tokenizer = load_padded_tokenizer(checkpoint, length, str.lower, ends=False)
+        text = PaddedTextEncoder(
+            tips.text_model, tokenizer, checkpoint.revision, sees_padding=False, templates=TEMPLATES
+        )
+        return Model(tower, text, checkpoint.source, checkpoint.revision)
+
+
+TOWER = Tipsv2Family()
