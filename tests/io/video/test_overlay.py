@@ -44,7 +44,7 @@ def test_without_h264_it_is_mpeg4_with_the_same_images_and_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_video(tmp_path / "clip.mp4", drawn := pictures(12), times=[40 * n + n % 3 for n in range(12)])
-    real = written.load_av()
+    real = av
     names = real.codecs_available - {"libx264"}
     monkeypatch.setattr(written, "load_av", lambda: SimpleNamespace(**{**vars(real), "codecs_available": names}))
     write_overlay(source, tmp_path / "out.mp4")
