@@ -92,6 +92,8 @@ class Video(Clip):
         if self._container.duration is None or not {*self._container.format.name.split(",")} & _TRUSTED:
             return None
         promised = Fraction(self._container.duration + (self._container.start_time or 0), 1_000_000)
+        if "avi" in self._container.format.name:  # FFmpeg shortens an AVI's time to its bytes; the header's count stays
+            promised = max(promised, self._stream.frames / self.rate)
         if promised - self._end <= _TOLERANCE:
             return None
         return f"it ends at {float(self._end):.1f} s of {float(promised):.1f} s"

@@ -83,12 +83,14 @@ class _Sound:
         self._targets: dict[int, tuple[Any, bool]] = {}
         streams = [stream for stream in source.streams.audio if stream.codec_context is not None]
         for stream in streams:
-            copied = stream.codec_context.name in out.supported_codecs
+            copied = stream.codec_context.codec.canonical_name in out.supported_codecs  # a decoder's own name says less
             if copied:
                 target = out.add_stream_from_template(stream)
             else:
                 target = out.add_stream("aac", rate=stream.codec_context.sample_rate)
-                target.layout = stream.codec_context.layout
+                layout = stream.codec_context.layout.name
+                named = not layout.endswith("channels")  # many AVIs give a number of channels and no arrangement
+                target.layout = layout if named else "mono" if stream.codec_context.channels == 1 else "stereo"
             self._targets[stream.index] = target, copied
         self._packets: Iterator[Any] = source.demux(streams) if streams else iter(())
 
