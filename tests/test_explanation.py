@@ -203,5 +203,7 @@ def test_titles_are_within_the_figure(load, shown):
     figure = draw_stages(chosen[-3:] if shown.start else chosen, found.box, found.at, found.patch, found.grid)
     canvas = backend.FigureCanvasAgg(figure)
     canvas.draw()
-    tops = [axes.get_tightbbox(canvas.get_renderer()).y1 for axes in figure.axes]
+    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes in figure.axes]
+    tops = [box.y1 for box in boxes if box is not None]
+    assert len(tops) == len(figure.axes)
     assert max(tops) <= figure.bbox.y1 + 1

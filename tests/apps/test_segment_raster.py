@@ -14,6 +14,8 @@ import pytest
 from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.apps.cli.main import main
 from feedseg.engine import raster as engine
+from feedseg.engine.raster_bands import label_bands
+from feedseg.io.raster.geojson import write_geojson
 from tiny_rasters import patches, write_raster
 
 rasterio = pytest.importorskip("rasterio")
@@ -107,7 +109,7 @@ def test_what_was_killed_ends_as_if_it_had_not_been(raster: Run, files, model: P
     assert ended.returncode == -9, ended.stderr
     assert files("out") == []
     computed: list[int] = []
-    bands, write = engine.label_bands, engine.write_geojson
+    bands, write = label_bands, write_geojson
 
     def counted(*one, **more):
         for band in bands(*one, **more):

@@ -42,6 +42,11 @@ PROXIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         ENCODER | {"mlp_ratio": 2, "num_register_tokens": 4},
     ),
     "dinov3": ("DINOv3ViTModel", "DINOv3ViTConfig", ENCODER | {"num_register_tokens": 4}),
+    "radio": (
+        "RadioModel",
+        "RadioConfig",
+        {name: value for name, value in ENCODER.items() if name != "intermediate_size"} | {"mlp_ratio": 2.0},
+    ),
     "mae": ("ViTMAEModel", "ViTMAEConfig", ENCODER),
     "sam": (
         "SamVisionModel",

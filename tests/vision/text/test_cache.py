@@ -18,6 +18,17 @@ from feedseg.vision.text.cache import EmbeddingCache
 WORDS = ("cat", "dog")
 
 
+def folder_of(cache: EmbeddingCache) -> Path:
+    assert cache.folder is not None
+    return cache.folder
+
+
+def file_of(cache: EmbeddingCache, word: str) -> Path:
+    path = cache.path(word)
+    assert path is not None
+    return path
+
+
 def embed(words: Sequence[str]) -> torch.Tensor:
     """One for each word, of unit length."""
     rows = torch.tensor([[len(word), ord(word[0]), 1.0, 2.0] for word in words])
@@ -53,7 +64,7 @@ def test_what_is_kept_is_not_computed_again(cache: EmbeddingCache) -> None:
 def test_another_vector_is_told_and_computed_anew(cache: EmbeddingCache, wrong: torch.Tensor) -> None:
     from safetensors import safe_open
 
-    path = cache.path("cat")
+    path = file_of(cache, "cat")
     with safe_open(path, framework="pt") as file:
         about = file.metadata()
     save_file({"embedding": wrong}, path, metadata=about)
@@ -69,7 +80,7 @@ def test_another_vector_is_told_and_computed_anew(cache: EmbeddingCache, wrong: 
 def test_no_damage_changes_the_numbers(data: st.DataObject) -> None:
     cache = EmbeddingCache(f"revision-{data.draw(st.integers(0, 10**9))}", ["{}"], "float32")
     cache.completed(WORDS, embed, 8)
-    path = cache.path("dog")
+    path = file_of(cache, "dog")
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans()):
         content = content[: data.draw(st.integers(0, len(content)))]
@@ -80,7 +91,7 @@ def test_no_damage_changes_the_numbers(data: st.DataObject) -> None:
 
 
 def test_what_a_killed_run_left_goes_after_a_day_and_not_before(cache: EmbeddingCache) -> None:
-    old, new = (cache.folder / f".feedseg-{digit * 16}.safetensors" for digit in "ab")
+    old, new = (folder_of(cache) / f".feedseg-{digit * 16}.safetensors" for digit in "ab")
     for path in (old, new):
         path.write_bytes(b"")
     before = time.time() - 100_000

@@ -88,12 +88,15 @@ def test_a_damaged_cache_is_computed_again(clip):
     _, text = clip
     expected = text.embed(["cat"], TEMPLATES)
     cache = EmbeddingCache(text.revision, TEMPLATES, "float32")
+    assert cache.folder is not None
     (file,) = cache.folder.iterdir()
     file.write_bytes(file.read_bytes()[:20])
     assert torch.equal(text.embed(["cat"], TEMPLATES), expected)
     assert cache.load("cat") is not None
     # another word's file under this word's name
-    cache.path("dog").write_bytes(file.read_bytes())
+    other = cache.path("dog")
+    assert other is not None
+    other.write_bytes(file.read_bytes())
     assert cache.load("dog") is None
 
 

@@ -50,6 +50,7 @@ class ProxyFamily:
     features: Callable[[Any, Tensor], Tensor]  # from the module and normalised windows to features
     options: Mapping[str, Any] = field(default_factory=dict)  # of the module's construction
     any_size: bool = False  # whether windows need not be whole patches
+    normalises: bool = False  # whether the module itself does it
 
     def open(self, checkpoint: Checkpoint, model_type: str) -> Proxy:
         """The encoder of a checkpoint."""
@@ -63,7 +64,8 @@ class EncoderProxy(Proxy):
         class_name = family.class_names[family.model_types.index(model_type)]
         self._features = family.features
         self._model = load_module(checkpoint, class_name, **family.options)
-        self._mean, self._std = normalisation_of(checkpoint, IMAGENET_MEAN, IMAGENET_STD)
+        own = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        self._mean, self._std = own if family.normalises else normalisation_of(checkpoint, IMAGENET_MEAN, IMAGENET_STD)
         self.patch_size = 1 if family.any_size else patch_side(self._model.config)
         self.name = checkpoint.source
         self.family = model_type
