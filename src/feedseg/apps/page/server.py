@@ -1,0 +1,81 @@
+"""Serving the page on this machine, or wherever it was told to."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from feedseg.apps.page.desk import Desk
+from feedseg.errors import FeedsegError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+_CODE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+_PATIENCE = 2  # seconds for what is being answered when it ends
+
+
+def application(desk: Desk, place: Path) -> FastAPI:
+    """The page as an application; nothing that it shows comes from another machine.
+
+    Args:
+        desk: what computes.
+        place: a folder of its own for uploads and downloads.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: it would tell its makers
+    os.environ["GRADIO_TEMP_DIR"] = str(place / "uploads")
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from feedseg.apps.page.events import page
+    from feedseg.apps.page.layout import asset
+
+    theme = gr.themes.Base(
+        primary_hue="indigo", neutral_hue="slate", font=_FONTS, font_mono=_CODE, radius_size="lg", text_size="md"
+    )
+    return gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),  # their pages load scripts from elsewhere
+        page(desk, place),
+        "/",
+        theme=theme,
+        css=asset("page.css"),
+        footer_links=[],
+        max_file_size=desk.limits.bytes,
+        show_error=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+    )
+
+
+def serve(desk: Desk, address: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; `ready` is told where it is. Raises FeedsegError where it cannot listen."""
+    import uvicorn
+
+    listening = listener(address, port)
+    with listening, TemporaryDirectory(prefix="feedseg-app-") as place:
+        app = application(desk, Path(place))
+        shown = f"[{address}]" if ":" in address else address
+        ready(f"http://{shown}:{listening.getsockname()[1]}")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE, server_header=False)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def listener(address: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free. Raises FeedsegError where it cannot."""
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.socket(family)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((address, port))
+    except OSError as error:
+        raise FeedsegError(
+            f"cannot listen on {address}, port {port}: {error.strerror or error}; give another --port or --address"
+        ) from error
+    return found
