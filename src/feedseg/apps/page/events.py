@@ -34,7 +34,7 @@ def page(desk: Desk, place: Path) -> gr.Blocks:
         desk: what computes.
         place: a folder for copies of the examples and for downloads.
     """
-    with gr.Blocks(title="Feedseg", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as blocks:
+    with gr.Blocks(title="Feedseg", analytics_enabled=False, fill_width=True, delete_cache=(KEPT // 6, KEPT)) as blocks:
         wire(layout(desk.offered), desk, place)
     blocks.queue(max_size=desk.limits.queue)
     return blocks

@@ -38,5 +38,5 @@ def _button(index: int, photograph: Photograph) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return (
         f'<button type="button" data-index="{index}" title="{words}" aria-label="Example: {words}">'
-        f'<img src="{source}" alt=""><span>{words}</span></button>'
+        f'<img src="{source}" alt=""><span>{escape(photograph.name)}</span></button>'
     )

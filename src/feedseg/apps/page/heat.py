@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 from PIL import Image, ImageDraw
 
-from feedseg.apps.page.view import png_uri
+from feedseg.apps.page.view import jpeg_uri
 from feedseg.explanation import Explanation
 
 _LONGEST = 560  # pixels of a map's long side
@@ -55,6 +55,7 @@ def inspected(found: Explanation) -> str:
     """The explanation as HTML: what the patch becomes, and the two maps."""
     image = found.after.image
     x, y = found.at
+    kind = found.feedback.removesuffix("Feedback").lower()
     same = found.before_name == found.after_name
     said = (
         f"is <b>{escape(found.after_name)}</b> with and without feedback"
@@ -62,7 +63,7 @@ def inspected(found: Explanation) -> str:
         else f"was <b>{escape(found.before_name)}</b>, and with feedback is <b>{escape(found.after_name)}</b>"
     )
     figures = "".join(
-        f'<figure><img src="{_uri(heat(image, values, found.box, found.patch))}" alt="{alt}">'
+        f'<figure><img src="{jpeg_uri(heat(image, values, found.box, found.patch))}" alt="{alt}">'
         f"<figcaption><b>{title}</b><br>{_probabilities(found.names, of_classes)}</figcaption></figure>"
         for title, alt, values, of_classes in (
             (
@@ -72,7 +73,7 @@ def inspected(found: Explanation) -> str:
                 found.before_probabilities,
             ),
             (
-                f"After: {escape(found.feedback)}",
+                f"After: feedback {escape(kind)}",
                 "What the patch attends to with feedback",
                 found.feedback_attention,
                 found.after_probabilities,
@@ -88,7 +89,3 @@ def inspected(found: Explanation) -> str:
 def _probabilities(names: tuple[str, ...], values: np.ndarray) -> str:
     order = np.argsort(-values, kind="stable")[:_NAMED]
     return ", ".join(f"{escape(names[index])} {values[index]:.0%}" for index in order)
-
-
-def _uri(image: Image.Image) -> str:
-    return png_uri(np.asarray(image.quantize(128, dither=Image.Dither.NONE).convert("RGB")))

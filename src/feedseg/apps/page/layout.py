@@ -79,6 +79,7 @@ def layout(offered: Offered) -> Parts:
                 html_template=asset("viewer.html"),
                 css_template=asset("viewer.css"),
                 js_on_load=asset("viewer.js"),
+                apply_default_css=False,
                 elem_id="fs-result",
             )
             patch = gr.HTML("", elem_id="fs-patch", elem_classes="fs-patch")

@@ -37,6 +37,15 @@ def application(desk: Desk, place: Path) -> FastAPI:
 
     theme = gr.themes.Base(
         primary_hue="indigo", neutral_hue="slate", font=_FONTS, font_mono=_CODE, radius_size="lg", text_size="md"
+    ).set(  # of every text at least 4.5 to 1 against what is behind it
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
+        input_placeholder_color="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
     )
     return gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),  # their pages load scripts from elsewhere

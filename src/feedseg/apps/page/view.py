@@ -48,9 +48,7 @@ def coloured(result: Segmentation, colours: Mapping[str, str]) -> Segmentation:
 
 def drawn(result: Segmentation) -> str:
     """The photo under its classes' colours, as the address of a JPEG."""
-    buffer = BytesIO()
-    result.overlay(legend=False, longest=LONGEST).save(buffer, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return jpeg_uri(result.overlay(legend=False, longest=LONGEST))
 
 
 def codes(after: Segmentation, before: Segmentation) -> np.ndarray:
@@ -110,6 +108,13 @@ def times(opened: float, answered: float, first: float | None) -> str:
 def seconds(value: float) -> str:
     """A time, in as many digits as say something."""
     return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def jpeg_uri(image: Image.Image) -> str:
+    """A drawing as the address of a JPEG."""
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def png_uri(pixels: np.ndarray) -> str:
