@@ -43,7 +43,16 @@ def page(desk: Desk, place: Path) -> gr.Blocks:
 def wire(parts: Parts, desk: Desk, place: Path) -> None:
     """Connect the events of the page's components with what they do."""
     asking = [parts.state, parts.photo, parts.words, *parts.controls.all]
-    answer = [parts.state, parts.told, parts.viewer, parts.patch, parts.command, parts.program, parts.made]
+    answer = [
+        parts.state,
+        parts.told,
+        parts.viewer,
+        parts.patch,
+        parts.legend,
+        parts.command,
+        parts.program,
+        parts.made,
+    ]
     quiet: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": [parts.told]}
 
     def shown(found: Shown) -> Updates:
@@ -51,6 +60,7 @@ def wire(parts: Parts, desk: Desk, place: Path) -> None:
             parts.state: found.session,
             parts.told: found.said,
             parts.viewer: found.view,
+            parts.legend: found.legend,
             parts.command: found.command,
             parts.program: found.program,
             parts.made: gr.update(value=None, visible=False),
@@ -71,7 +81,7 @@ def wire(parts: Parts, desk: Desk, place: Path) -> None:
         if given is None or str(words or "").strip():
             return ask_again(session, photo, words, *values)
         new, text = sessions.opened(desk, session, given, wanted_of(words, values))
-        return {parts.state: new, parts.told: text, parts.viewer: None, parts.patch: ""}
+        return {parts.state: new, parts.told: text, parts.viewer: None, parts.legend: None, parts.patch: ""}
 
     def choose(event: gr.EventData) -> Updates:
         index = event._data["index"]
@@ -103,7 +113,7 @@ def wire(parts: Parts, desk: Desk, place: Path) -> None:
     parts.choice.choose(told(choose), None, [parts.photo, parts.words, parts.told], **COMPUTES, **quiet).success(
         told(ask), asking, answer, **RAW, **quiet
     )
-    parts.viewer.recolour(told(recolour), [parts.state], answer, **COMPUTES, **quiet)
+    parts.legend.recolour(told(recolour), [parts.state], answer, **COMPUTES, **quiet)
     parts.viewer.pick(
         lines(parts.patch)(pick),
         [parts.state],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files as packaged
+from typing import Literal
 
 import gradio as gr
 
@@ -32,6 +33,7 @@ class Parts:
     told: gr.HTML
     viewer: gr.HTML
     patch: gr.HTML
+    legend: gr.HTML
     formats: gr.CheckboxGroup
     make: gr.Button
     made: gr.File
@@ -82,7 +84,15 @@ def layout(offered: Offered) -> Parts:
                 apply_default_css=False,
                 elem_id="fs-result",
             )
-            patch = gr.HTML("", elem_id="fs-patch", elem_classes="fs-patch")
+            patch = gr.HTML("", js_on_load=asset("patch.js"), elem_id="fs-patch", elem_classes="fs-patch")
+            legend = gr.HTML(
+                None,
+                html_template=asset("legend.html"),
+                css_template=asset("legend.css"),
+                js_on_load=asset("legend.js"),
+                apply_default_css=False,
+                elem_id="fs-legend",
+            )
             with gr.Accordion("Download", open=False, elem_id="fs-download"):
                 formats = gr.CheckboxGroup(
                     downloads.available(), value=list(downloads.USUAL), label="Formats", elem_id="fs-formats"
@@ -93,14 +103,37 @@ def layout(offered: Offered) -> Parts:
                     label="Files", file_count="multiple", interactive=False, visible=False, elem_id="fs-files"
                 )
             with gr.Accordion("The same by command line and Python", open=False, elem_id="fs-same"):
-                command = gr.Code(
-                    "", language="shell", label="Command line", interactive=False, lines=1, wrap_lines=True,
-                    elem_id="fs-command",
-                )  # fmt: skip
-                program = gr.Code(
-                    "", language="python", label="Python", interactive=False, lines=1, wrap_lines=True,
-                    elem_id="fs-program",
-                )  # fmt: skip
+                command = _program("shell", "Command line", "fs-command")
+                program = _program("python", "Python", "fs-program")
     return Parts(
-        state, photo, words, run, choice, chosen, told, viewer, patch, formats, make, made, failed, command, program
-    )  # fmt: skip
+        state=state,
+        photo=photo,
+        words=words,
+        run=run,
+        choice=choice,
+        controls=chosen,
+        told=told,
+        viewer=viewer,
+        patch=patch,
+        legend=legend,
+        formats=formats,
+        make=make,
+        made=made,
+        failed=failed,
+        command=command,
+        program=program,
+    )
+
+
+def _program(language: Literal["shell", "python"], label: str, name: str) -> gr.Code:
+    """A text to copy."""
+    return gr.Code(
+        "",
+        language=language,
+        label=label,
+        interactive=False,
+        lines=1,
+        wrap_lines=True,
+        show_line_numbers=False,
+        elem_id=name,
+    )

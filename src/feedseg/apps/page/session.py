@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from feedseg.apps.page import downloads
-from feedseg.apps.page.desk import Desk
+from feedseg.apps.page.desk import Answer, Desk
 from feedseg.apps.page.equivalent import command_line, python
 from feedseg.apps.page.heat import inspected
 from feedseg.apps.page.photo import Photo
-from feedseg.apps.page.view import coloured, seconds, times, viewed
+from feedseg.apps.page.view import coloured, listed, seconds, times, viewed
 from feedseg.apps.page.wanted import Wanted
 from feedseg.errors import FeedsegError
 from feedseg.io.palette import parse_colour
@@ -39,6 +39,7 @@ class Shown:
     session: Session
     said: str
     view: dict[str, Any]
+    legend: dict[str, Any]
     command: str
     program: str
 
@@ -66,7 +67,7 @@ def answered(desk: Desk, session: Session, photo: Photo, wanted: Wanted) -> Show
         session.colours,
         session.answers + 1,
     )
-    return _shown(new, said(text, answer.notes), viewed(answer, new.colours))
+    return _shown(new, said(text, answer.notes), answer)
 
 
 def recoloured(desk: Desk, session: Session, name: str, colour: str) -> Shown:
@@ -77,7 +78,7 @@ def recoloured(desk: Desk, session: Session, name: str, colour: str) -> Shown:
     colours = {**session.colours, name: colour}
     coloured(answer.after, colours)  # its complaint, before it is kept
     new = replace(session, colours=colours, answers=session.answers + 1)
-    return _shown(new, said(f"{name} is {colour} now."), viewed(answer, colours))
+    return _shown(new, said(f"{name} is {colour} now."), answer)
 
 
 def explained(desk: Desk, session: Session, at: tuple[float, float]) -> str:
@@ -100,12 +101,23 @@ def said(text: str, notes: tuple[str, ...] = (), *, wrong: bool = False) -> str:
     return f'<p class="fs-said{kind}" role="{role}">{escape(text)}{more}</p>'
 
 
-def _shown(session: Session, text: str, view: dict[str, Any]) -> Shown:
+def _shown(session: Session, text: str, answer: Answer) -> Shown:
     photo, wanted = _asked(session)
-    names = view["names"]
-    colours = {name: colour for name, colour in session.colours.items() if name in names}
-    view |= {"answer": session.answers, "photo": str(photo.path)}
-    return Shown(session, text, view, command_line(photo.name, wanted, colours), python(photo.name, wanted, colours))
+    colours = {name: colour for name, colour in session.colours.items() if name in answer.after.names}
+    here = Answer(
+        coloured(answer.after, colours),
+        answer.before and coloured(answer.before, colours),
+        answer.timing,
+        answer.notes,
+    )
+    return Shown(
+        session,
+        text,
+        viewed(here) | {"answer": session.answers, "photo": str(photo.path)},
+        listed(here),
+        command_line(photo.name, wanted, colours),
+        python(photo.name, wanted, colours),
+    )
 
 
 def _asked(session: Session) -> tuple[Photo, Wanted]:

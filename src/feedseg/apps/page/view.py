@@ -20,23 +20,26 @@ POINTED = 512  # the same of what the pointer asks
 _QUALITY = 88
 
 
-def viewed(answer: Answer, colours: Mapping[str, str]) -> dict[str, Any]:
-    """All that the viewer shows, as JSON has it.
-
-    Args:
-        answer: of the desk.
-        colours: that somebody chose, by class; those of classes that are not there are left alone.
-    """
-    after = coloured(answer.after, colours)
-    before = None if answer.before is None else coloured(answer.before, colours)
+def viewed(answer: Answer) -> dict[str, Any]:
+    """What the viewer shows, as JSON has it."""
+    after, before = answer.after, answer.before
     return {
         "after": drawn(after),
         "before": before and drawn(before),
         "codes": png_uri(codes(after, before or after)),
-        "size": list(after.size),
         "names": list(after.names),
+        "colours": [hexadecimal(colour) for colour in after.palette.tolist()],
+    }
+
+
+def listed(answer: Answer) -> dict[str, Any]:
+    """What the legend lists, as JSON has it."""
+    after, before = answer.after, answer.before
+    behind = after.names[0] if after.background else None
+    return {
         "rows": rows(after, before),
-        "missing": [name for name in missing(after, before) if not (after.background and name == after.names[0])],
+        "missing": [name for name in missing(after, before) if name != behind],
+        "before": before is not None,
     }
 
 

@@ -1,5 +1,5 @@
-// The viewer: two drawings with a slider between them, the class under the pointer, a place to ask about, a legend.
-// All but asking and colouring happens here, without a request. Names come from people: they are set as text alone.
+// The viewer: two drawings with a slider between them, the class under the pointer, and a place to ask about.
+// All but asking happens here, without a request. Names come from people: they are set as text alone.
 const $ = (name) => element.querySelector(`.fs-${name}`);
 const STEP = 0.02; // of the photo's sides, for each arrow key
 let shown = null; // what is drawn now
@@ -22,28 +22,6 @@ function slide(percent) {
   $("split").value = split;
   $("left").hidden = !both || split < 18;
   $("right").hidden = !both || split > 82;
-}
-
-function legend(value) {
-  const head = make("tr"), body = $("legend").tBodies[0];
-  const columns = ["class", "", ...(value.before ? ["area", "without feedback"] : ["area"]), "confidence"];
-  for (const title of columns) head.append(make("th", title, title ? {} : { className: "fs-bar" }));
-  $("legend").tHead.replaceChildren(head);
-  const largest = Math.max(...value.rows.map((row) => row.fraction), 1e-9);
-  body.replaceChildren(...value.rows.map((row) => {
-    const line = make("tr"), first = make("td"), bar = make("td", "", { className: "fs-bar" }), filled = make("i");
-    const colour = make("input", "", { type: "color", value: row.colour, title: "Change the colour" });
-    colour.setAttribute("aria-label", `Colour of ${row.name}`);
-    colour.dataset.name = row.name;
-    first.append(colour, make("span", row.name));
-    Object.assign(filled.style, { width: `${100 * row.fraction / largest}%`, background: row.colour });
-    bar.append(filled);
-    line.append(first, bar, make("td", row.area));
-    if (value.before) line.append(make("td", row.before));
-    line.append(make("td", row.confidence || "–"));
-    return line;
-  }));
-  $("missing").textContent = value.missing.length ? `Not found: ${value.missing.join(", ")}` : "";
 }
 
 function read(value) {
@@ -72,7 +50,6 @@ function paint() {
   $("tip").hidden = true;
   if (photo !== value.photo) { $("cross").hidden = true; place = [0.5, 0.5]; }
   slide(split);
-  legend(value);
   read(value);
   element.dataset.answer = value.answer;
   if (photo !== value.photo && element.getBoundingClientRect().top > window.innerHeight - 120)
@@ -89,9 +66,8 @@ function coded(x, y, half) {
 function tell(x, y) {
   if (!codes || !shown) return;
   const [label, sure] = coded(x, y, 0), [was, wasSure] = coded(x, y, 1), tip = $("tip");
-  const row = shown.rows.find((one) => one.name === shown.names[label]);
   const swatch = make("i");
-  swatch.style.background = row ? row.colour : "#888";
+  swatch.style.background = shown.colours[label];
   tip.replaceChildren(swatch, `${shown.names[label]} ${sure} %`);
   if (shown.before) tip.append(make("small", `without feedback: ${shown.names[was]} ${wasSure} %`));
   tip.hidden = false;
@@ -121,10 +97,6 @@ function within(event) {
 const on = (kind, act) => element.addEventListener(kind, act);
 const at = (event, name) => event.target.closest(`.fs-${name}`);
 on("input", (event) => { if (at(event, "split")) slide(Number(event.target.value)); });
-on("change", (event) => {
-  const name = event.target.dataset.name;
-  if (name !== undefined) trigger("recolour", { name, colour: event.target.value });
-});
 on("pointerdown", (event) => {
   if (!at(event, "handle")) return;
   dragging = true;
