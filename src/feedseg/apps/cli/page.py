@@ -53,11 +53,12 @@ def page(
     if missing:
         raise FeedsegError(f"{missing[0]} is not installed: pip install 'feedseg[app]'")
     from feedseg.apps.page.desk import Desk
-    from feedseg.apps.page.server import serve
+    from feedseg.apps.page.server import listener, serve
     from feedseg.apps.page.wanted import OWN_TOKENS, SUGGESTED, Offered
 
     models = tuple(dict.fromkeys(model or (DEFAULT_MODEL, *bundled())))
     desk = Desk(Offered(models, tuple(dict.fromkeys((SUGGESTED, OWN_TOKENS, *(proxy or ()))))), device)
+    listening = listener(address, port)  # first, so that what is in the way is said at once
     with status(f"loading {models[0]}", visible=True):
         desk.load(models[0])
     if address not in HERE:
@@ -70,7 +71,8 @@ def page(
 
             webbrowser.open(where)
 
-    serve(desk, address, port, ready)
+    with listening:
+        serve(desk, listening, ready)
 
 
 def bundled() -> list[str]:

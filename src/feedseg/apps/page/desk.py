@@ -75,9 +75,9 @@ class Desk:
     def answer(self, photo: Photo, wanted: Wanted, *, scores: bool = False) -> Answer:
         """The classes of a photo. Raises FeedsegError where anything cannot be used."""
         wanted.check_names(self.offered)
-        words = wanted.vocabulary(self.limits)
-        with self._one_at_a_time, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the notes say the same on the page
+        with self._one_at_a_time, warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
+            words = wanted.vocabulary(self.limits)
             started = time.monotonic()
             encoded, was_kept = self._encoded(photo, wanted)
             opened = time.monotonic()
@@ -85,9 +85,9 @@ class Desk:
             before = None
             if wanted.feedback != NO_FEEDBACK:
                 before = _segmented(encoded, words, wanted, NO_FEEDBACK)
-            notes = tuple(map(str, encoded.segmenter.unfamiliar(words)))
+            unfamiliar = tuple(map(str, encoded.segmenter.unfamiliar(words)))
             timing = Timing(opened - started, time.monotonic() - opened, was_kept)
-        return Answer(after, before, timing, notes)
+        return Answer(after, before, timing, _notes(unfamiliar, warned))
 
     def explain(self, photo: Photo, wanted: Wanted, at: tuple[float, float]) -> Explanation:
         """How the patch at a point, in parts of the photo's width and height, came to its class.
@@ -119,6 +119,12 @@ class Desk:
         encoded = self._segmenter(wanted).encode(image)
         self._kept.put(key, encoded)
         return encoded, False
+
+
+def _notes(unfamiliar: tuple[str, ...], warned: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    """What is said beside an answer, once: of unfamiliar words, of which a warning comes with the first answer only."""
+    texts = [str(one.message) for one in warned if issubclass(one.category, UserWarning)]
+    return tuple(dict.fromkeys((*unfamiliar, *(text for text in texts if not any(one in text for one in unfamiliar)))))
 
 
 def _segmented(

@@ -29,13 +29,14 @@ def application(desk: Desk, place: Path) -> FastAPI:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: it would tell its makers
     os.environ["GRADIO_TEMP_DIR"] = str(place / "uploads")
-    import gradio as gr
     from fastapi import FastAPI
+    from gradio import mount_gradio_app
+    from gradio.themes import Base
 
     from feedseg.apps.page.events import page
     from feedseg.apps.page.layout import asset
 
-    theme = gr.themes.Base(
+    theme = Base(
         primary_hue="indigo", neutral_hue="slate", font=_FONTS, font_mono=_CODE, radius_size="lg", text_size="md"
     ).set(  # of every text at least 4.5 to 1 against what is behind it
         body_text_color_subdued="*neutral_500",
@@ -47,7 +48,7 @@ def application(desk: Desk, place: Path) -> FastAPI:
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
     )
-    return gr.mount_gradio_app(
+    return mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),  # their pages load scripts from elsewhere
         page(desk, place),
         "/",
@@ -63,15 +64,14 @@ def application(desk: Desk, place: Path) -> FastAPI:
     )
 
 
-def serve(desk: Desk, address: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `ready` is told where it is. Raises FeedsegError where it cannot listen."""
+def serve(desk: Desk, listening: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve on a socket until a signal ends it; `ready` is told the page's address."""
     import uvicorn
 
-    listening = listener(address, port)
-    with listening, TemporaryDirectory(prefix="feedseg-app-") as place:
+    address, port = listening.getsockname()[:2]
+    with TemporaryDirectory(prefix="feedseg-app-") as place:
         app = application(desk, Path(place))
-        shown = f"[{address}]" if ":" in address else address
-        ready(f"http://{shown}:{listening.getsockname()[1]}")
+        ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -2,6 +2,7 @@
 // All but asking happens here, without a request. Names come from people: they are set as text alone.
 const $ = (name) => element.querySelector(`.fs-${name}`);
 const STEP = 0.02; // of the photo's sides, for each arrow key
+const NARROW = 768; // pixels of a window in which the result is below the words
 let shown = null; // what is drawn now
 let codes = null; // its classes and confidences, left with feedback, right without
 let place = [0.5, 0.5]; // of the keyboard's cross
@@ -52,8 +53,8 @@ function paint() {
   slide(split);
   read(value);
   element.dataset.answer = value.answer;
-  if (photo !== value.photo && element.getBoundingClientRect().top > window.innerHeight - 120)
-    element.scrollIntoView({ block: "start", behavior: "smooth" });
+  if (photo !== value.photo && window.innerWidth < NARROW)
+    $("after").decode().catch(() => {}).then(() => element.scrollIntoView({ block: "nearest", behavior: "smooth" }));
 }
 
 function coded(x, y, half) {
