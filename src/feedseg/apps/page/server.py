@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from feedseg.apps.page.desk import Desk
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 _CODE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-_PATIENCE = 2  # seconds for what is being answered when it ends
+_PATIENCE = 1  # seconds for what is being answered when it ends
 
 
 def application(desk: Desk, place: Path) -> FastAPI:
@@ -73,7 +75,18 @@ def serve(desk: Desk, listening: socket.socket, ready: Callable[[str], None]) ->
         app = application(desk, Path(place))
         ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        log = logging.getLogger("uvicorn.error")
+
+        class Server(uvicorn.Server):
+            def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+                # Every open page holds a connection on which news come; that they are cut off is no news.
+                log.disabled = True
+                super().handle_exit(sig, frame)
+
+        try:
+            Server(config).run(sockets=[listening])
+        finally:
+            log.disabled = False
 
 
 def listener(address: str, port: int) -> socket.socket:

@@ -31,7 +31,9 @@ function read(value) {
     const canvas = make("canvas", "", { width: image.width, height: image.height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
-    if (shown === value) codes = context.getImageData(0, 0, image.width, image.height);
+    if (shown !== value) return;
+    codes = context.getImageData(0, 0, image.width, image.height);
+    element.dataset.answer = value.answer; // from here on it can be pointed at
   };
   codes = null;
   image.src = value.codes;
@@ -52,7 +54,6 @@ function paint() {
   if (photo !== value.photo) { $("cross").hidden = true; place = [0.5, 0.5]; }
   slide(split);
   read(value);
-  element.dataset.answer = value.answer;
   if (photo !== value.photo && window.innerWidth < NARROW)
     $("after").decode().catch(() => {}).then(() => element.scrollIntoView({ block: "nearest", behavior: "smooth" }));
 }
