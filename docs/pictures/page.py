@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/page.md anew: the screenshots of the tests of the page, in fewer colours.
+"""Makes the pictures of docs/page.md anew: the screenshots of the tests of the page.
 
 python docs/pictures/page.py
 """
@@ -15,7 +15,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1] / "tests/apps/page/test_browser.py"
-COLOURS, WIDTH = 128, 1000
+WIDTH, QUALITY = 1000, 84
 
 
 def main() -> None:
@@ -24,10 +24,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "pytest", str(TESTS)], check=True, env=environment)
         for path in sorted(Path(folder).glob("page-*.png")):
             with Image.open(path).convert("RGB") as shot:
-                # without dithering, so that plain areas stay plain and the file small
                 shot.thumbnail((WIDTH, shot.height), Image.Resampling.LANCZOS)
-                few = shot.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-                few.save(HERE / path.name, optimize=True)
+                shot.save(HERE / f"{path.stem}.jpg", quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

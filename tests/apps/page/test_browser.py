@@ -29,7 +29,8 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 WORDS = "striped, dotted, bricks"
 Opened = Callable[..., Any]
 
@@ -55,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *CAMERA])
         yield started
         started.close()
 
@@ -161,7 +162,7 @@ def places(page: Any, x: float, y: float) -> tuple[float, float]:
 
 
 def test_an_example_is_answered_and_new_words_from_what_is_kept(opened: Opened, picture: Any) -> None:
-    page = opened()
+    page = opened(1200, 1180)
     assert "First answer in" in chosen(page, 2)
     assert {"person", "helmet"} <= legend(page).keys()
     text = answered(page, lambda: typed(page, "astronaut, flag; banner, space shuttle, wall"))
@@ -316,6 +317,17 @@ def test_errors_are_said_above_the_result(opened: Opened, drawn: list[Path], tmp
     assert "Traceback" not in page.inner_text("body")
     assert str(tmp_path) not in page.inner_text("body")
     assert answer_of(page) == ""
+
+
+def test_a_photo_is_taken_with_the_camera(opened: Opened) -> None:
+    page = opened(permissions=["camera"])
+    use_mini(page)
+    page.get_by_label("Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_label("capture photo").click()
+    page.get_by_text("Now type words").wait_for()
+    answered(page, lambda: typed(page, WORDS))
+    assert legend(page)
 
 
 def test_two_people_do_not_mix(opened: Opened, drawn: list[Path]) -> None:

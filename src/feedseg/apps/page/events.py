@@ -78,7 +78,9 @@ def wire(parts: Parts, desk: Desk, place: Path) -> None:
 
     def open_photo(session: Session, photo: Any, words: Any, *values: Any) -> Updates:
         given = given_photo(photo)
-        if given is None or str(words or "").strip():
+        if given is None:  # it was taken away
+            return {parts.told: said("Give a photo and words, or choose an example.")}
+        if str(words or "").strip():
             return ask_again(session, photo, words, *values)
         new, text = sessions.opened(desk, session, given, wanted_of(words, values))
         return {parts.state: new, parts.told: text, parts.viewer: None, parts.legend: None, parts.patch: ""}
@@ -109,7 +111,7 @@ def wire(parts: Parts, desk: Desk, place: Path) -> None:
         event(told(ask), asking, answer, **RAW, **quiet)
     for event in parts.controls.changes:
         event(told(ask_again), asking, answer, **RAW, **quiet, trigger_mode="always_last")
-    parts.photo.upload(told(open_photo), asking, answer, **RAW, **quiet)
+    parts.photo.input(told(open_photo), asking, answer, **RAW, **quiet)
     parts.choice.choose(told(choose), None, [parts.photo, parts.words, parts.told], **COMPUTES, **quiet).success(
         told(ask), asking, answer, **RAW, **quiet
     )
