@@ -324,6 +324,7 @@ def test_a_photo_is_taken_with_the_camera(opened: Opened) -> None:
     use_mini(page)
     page.get_by_label("Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#fs-photo video')?.videoWidth > 0")
     page.get_by_label("capture photo").click()
     page.get_by_text("Now type words").wait_for()
     answered(page, lambda: typed(page, WORDS))
