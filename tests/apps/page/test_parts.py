@@ -273,6 +273,26 @@ def test_formats_that_are_none(formats: list[str], desk: Desk, drawn: list[Path]
         sessions.files(desk, session, formats, tmp_path)
 
 
+def test_a_large_photo_is_shown_smaller_and_its_files_have_all_pixels(
+    desk: Desk, library: Library, drawn: list[Path], tmp_path: Path
+) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(drawn[0]) as image:
+        image.resize((2048, 1536), Image.Resampling.BICUBIC).save(large)
+    wanted = changed(background="none")
+    session = sessions.answered(desk, Session(), photo(large), wanted).session
+    shown, whole = desk.answer(photo(large), wanted), library(large, background=None)
+    assert shown.after.labels.shape == (768, 1024)
+    assert (shown.after.labels == whole.labels[::2, ::2]).mean() > 0.99
+    archive, *_ = sessions.files(desk, session, ["labels"], tmp_path)
+    with zipfile.ZipFile(archive) as packed:
+        labels = np.asarray(Image.open(BytesIO(packed.read("large.labels.png"))))
+    np.testing.assert_array_equal(labels, whole.labels)
+    assert "The patch at 1024, 384" in sessions.explained(desk, session, (0.5, 0.25))
+    refined = changed(background="none", refiners=("small-areas",))
+    assert desk.answer(photo(large), refined).after.labels.shape == (1536, 2048)
+
+
 def test_times_are_said_with_what_they_are_of() -> None:
     assert times(1.0, 0.25, None) == "First answer in 1.25 s: photo 1.00 s, words 0.25 s."
     assert times(1.0, 0.1, 12.0) == "These words in 0.10 s, from the photo that is kept; the first answer took 12 s."

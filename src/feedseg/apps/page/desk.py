@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
+
+import numpy as np
+from PIL import Image
 
 from feedseg.apps.limits import Limits
 from feedseg.apps.page.photo import Photo, digest_of
@@ -14,10 +17,13 @@ from feedseg.apps.page.wanted import Offered, Wanted
 from feedseg.apps.service.kept import EncodedImages
 from feedseg.apps.service.pool import Pool
 from feedseg.explanation import Explanation
+from feedseg.io.images import RgbImage
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.vision.feedback import NO_FEEDBACK
 from feedseg.vocabulary import Vocabulary
+
+LONGEST = 1024  # pixels of the long side of what is shown; files have all pixels
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,8 @@ class Desk:
             self._encoded(photo, wanted)
             return time.monotonic() - started
 
-    def answer(self, photo: Photo, wanted: Wanted, *, scores: bool = False) -> Answer:
-        """The classes of a photo. Raises FeedsegError where anything cannot be used."""
+    def answer(self, photo: Photo, wanted: Wanted) -> Answer:
+        """The classes of a photo, of a large one as it is shown. Raises FeedsegError where anything cannot be used."""
         wanted.check_names(self.offered)
         with self._one_at_a_time, warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", UserWarning)
@@ -81,7 +87,9 @@ class Desk:
             started = time.monotonic()
             encoded, was_kept = self._encoded(photo, wanted)
             opened = time.monotonic()
-            after = _segmented(encoded, words, wanted, wanted.feedback, scores=scores)
+            if not wanted.refiners:  # which look at the pixels themselves
+                encoded = shown(encoded)
+            after = _segmented(encoded, words, wanted, wanted.feedback)
             before = None
             if wanted.feedback != NO_FEEDBACK:
                 before = _segmented(encoded, words, wanted, NO_FEEDBACK)
@@ -89,8 +97,21 @@ class Desk:
             timing = Timing(opened - started, time.monotonic() - opened, was_kept)
         return Answer(after, before, timing, _notes(unfamiliar, warned))
 
-    def explain(self, photo: Photo, wanted: Wanted, at: tuple[float, float]) -> Explanation:
-        """How the patch at a point, in parts of the photo's width and height, came to its class.
+    def result(self, photo: Photo, wanted: Wanted, *, scores: bool = False) -> Segmentation:
+        """The classes of all pixels of a photo. Raises FeedsegError where anything cannot be used."""
+        wanted.check_names(self.offered)
+        with self._one_at_a_time, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # they were said with the answer
+            encoded, _ = self._encoded(photo, wanted)
+            return _segmented(encoded, wanted.vocabulary(self.limits), wanted, wanted.feedback, scores=scores)
+
+    def explain(self, photo: Photo, wanted: Wanted, at: tuple[float, float]) -> tuple[Explanation, tuple[float, float]]:
+        """How the patch at a point came to its class, on the photo as it is shown, and the point in the photo's pixels.
+
+        Args:
+            photo: which was answered.
+            wanted: what was asked of it.
+            at: in parts of its width and height.
 
         Raises:
             FeedsegError: anything cannot be used, or there is no feedback.
@@ -100,10 +121,9 @@ class Desk:
         with self._one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             encoded, _ = self._encoded(photo, wanted)
-            height, width = encoded.image.size
-            x, y = (min(max(part, 0.0), 1.0) for part in at)
-            point = min(x * width, width - 1), min(y * height, height - 1)
-            return encoded.explain(words, point, feedback=wanted.feedback)
+            small = shown(encoded)
+            found = small.explain(words, _point(at, small.image.size), feedback=wanted.feedback)
+            return found, _point(at, encoded.image.size)
 
     def _segmenter(self, wanted: Wanted) -> Segmenter:
         return self._pool.segmenter(wanted.model, wanted.host, wanted.own_proxy)
@@ -119,6 +139,23 @@ class Desk:
         encoded = self._segmenter(wanted).encode(image)
         self._kept.put(key, encoded)
         return encoded, False
+
+
+def shown(encoded: EncodedImage) -> EncodedImage:
+    """The same with no more pixels than the page shows: what the model saw stays, and answers come sooner."""
+    height, width = encoded.image.size
+    scale = LONGEST / max(height, width)
+    if scale >= 1:
+        return encoded
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    pixels = Image.fromarray(encoded.image.pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
+    return replace(encoded, image=RgbImage(np.asarray(pixels), encoded.image.source))
+
+
+def _point(at: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    """A place in parts of width and height, in pixels of an image of (height, width)."""
+    (x, y), (height, width) = at, size
+    return min(max(x, 0.0) * width, width - 1), min(max(y, 0.0) * height, height - 1)
 
 
 def _notes(unfamiliar: tuple[str, ...], warned: list[warnings.WarningMessage]) -> tuple[str, ...]:

@@ -51,10 +51,10 @@ def heat(image: np.ndarray, values: np.ndarray, box: tuple[float, ...], patch: t
     return drawn
 
 
-def inspected(found: Explanation) -> str:
-    """The explanation as HTML: what the patch becomes, and the two maps."""
+def inspected(found: Explanation, at: tuple[float, float]) -> str:
+    """The explanation as HTML: what the patch at a point of the photo becomes, and the two maps."""
     image = found.after.image
-    x, y = found.at
+    x, y = at
     kind = found.feedback.removesuffix("Feedback").lower()
     same = found.before_name == found.after_name
     said = (

@@ -84,14 +84,14 @@ def recoloured(desk: Desk, session: Session, name: str, colour: str) -> Shown:
 def explained(desk: Desk, session: Session, at: tuple[float, float]) -> str:
     """What the patch at a place attends to, as HTML. Raises FeedsegError."""
     photo, wanted = _asked(session)
-    return inspected(desk.explain(photo, wanted, at))
+    return inspected(*desk.explain(photo, wanted, at))
 
 
 def files(desk: Desk, session: Session, formats: list[str], place: Path) -> list[Path]:
     """The result's files in the formats, and an archive of them. Raises FeedsegError."""
     photo, wanted = _asked(session)
-    answer = desk.answer(photo, wanted, scores=downloads.needs_scores(formats))
-    return downloads.written(photo, answer.after, formats, session.colours, place)
+    result = desk.result(photo, wanted, scores=downloads.needs_scores(formats))
+    return downloads.written(photo, result, formats, session.colours, place)
 
 
 def said(text: str, notes: tuple[str, ...] = (), *, wrong: bool = False) -> str:

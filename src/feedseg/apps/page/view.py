@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from feedseg.apps.page.desk import Answer
+from feedseg.apps.page.desk import LONGEST, Answer
 from feedseg.io.legend import percent
 from feedseg.io.palette import hexadecimal
 from feedseg.segmentation import Segmentation
 
-LONGEST = 1024  # pixels of a drawing's long side
 POINTED = 512  # the same of what the pointer asks
 _QUALITY = 88
 
