@@ -122,5 +122,5 @@ def jpeg_uri(image: Image.Image) -> str:
 def png_uri(pixels: np.ndarray) -> str:
     """An image as the address of a PNG."""
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)  # quick: it is read once
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
