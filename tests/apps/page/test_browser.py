@@ -198,6 +198,9 @@ def test_the_slider_moves_by_mouse_and_by_keyboard(opened: Opened, drawn: list[P
     page.mouse.up()
     assert shown() == pytest.approx(25, abs=1)
     assert page.inner_text("#fs-patch") == ""  # a drag is no click
+    answered(page, page.get_by_label("none", exact=True).first.check)
+    for part in (".fs-slide", ".fs-handle", ".fs-before"):  # there is nothing to compare with
+        assert not page.locator(part).is_visible()
 
 
 def test_all_of_it_by_keyboard(opened: Opened, drawn: list[Path]) -> None:
