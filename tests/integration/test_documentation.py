@@ -38,7 +38,7 @@ WORDS_OF_README = 600
 WORDS_NOT_USED = "calm ear mouth rereading picture pictures reads-twice truth".split()
 
 
-NOT_HERE = re.compile("FOLDER|^feedseg serve")  # they need data, or do not end; tests/apps/service runs the service
+NOT_HERE = re.compile("FOLDER|^feedseg (serve|app)")  # they need data, or do not end; tests/apps runs these
 
 
 def code(language: str, page: Path) -> list[str]:

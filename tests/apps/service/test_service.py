@@ -257,7 +257,7 @@ def test_one_image_that_fails_does_not_take_its_batch_with_it(
     client = served()
     state = client.app.state.feedseg  # type: ignore[attr-defined]
     of_mini = state.pool._segmenters["mini"]
-    of_mini["proxyclip"] = replace(of_mini["proxyclip"], batch_size=4)  # as on an accelerator
+    of_mini["proxyclip", None] = replace(of_mini["proxyclip", None], batch_size=4)  # as on an accelerator
     common = (Vocabulary.of(WORDS), "mini", "proxyclip", "auto", (), 1e12)
     images = [decode_image(BytesIO(picture), "x") for picture in pictures[:3]]
     jobs = [worker_module.Job(image, str(number), *common) for number, image in enumerate(images)]

@@ -12,7 +12,20 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import compare, convert, data, demo, doctor, evaluate, explain, models, segment, serve, sweep
+from feedseg.apps.cli import (
+    compare,
+    convert,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    models,
+    page,
+    segment,
+    serve,
+    sweep,
+)
 from feedseg.apps.cli.console import complain, short_warnings
 from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain as explained
@@ -57,6 +70,7 @@ app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command("app", epilog=page.EXAMPLES)(page.page)
 app.command()(models.models)
 app.command()(doctor.doctor)
 

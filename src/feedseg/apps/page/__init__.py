@@ -1,0 +1,1 @@
+"""The page of `feedseg app`: a photo and words in, every pixel named, in a browser."""
