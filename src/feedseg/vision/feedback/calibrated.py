@@ -47,7 +47,11 @@ class CalibratedFeedback(AffinityFeedback):
 
     def affinity(self, host: HostAttention, isolated: Tensor) -> Affinity:
         """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
-        return self._affinity(host.among_patches(), isolated, *predicted(isolated))
+        return self._affinity(self.related(host, host.among_patches()), isolated, *predicted(isolated))
+
+    def related(self, host: HostAttention, attention: Tensor | None) -> Tensor | None:
+        """Which patches belong together whatever is asked for, (B, N, N), fp32: the host's attention; None: any do."""
+        return attention
 
     def _affinity(self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor) -> Affinity:
         bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
@@ -98,7 +102,7 @@ class CalibratedFeedback(AffinityFeedback):
         """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
         direction, length = predicted(isolated)
         attention = host.among_patches()
-        weights = self._affinity(attention, isolated, direction, length)
+        weights = self._affinity(self.related(host, attention), isolated, direction, length)
         differing = less_mean(direction)
         short_of_chance = differing[..., -1:] + differing[..., -1:].mean(dim=1, keepdim=True)
         within_feedback, within_host = [], []
