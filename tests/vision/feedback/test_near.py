@@ -59,8 +59,8 @@ def test_with_the_identity_it_differs_and_with_an_attention_it_is_the_calibrated
     assert torch.equal(NearFeedback().embed(*parts), CalibratedFeedback().embed(*parts))
 
 
-def test_it_is_registered_and_says_what_it_cannot_do() -> None:
-    assert FEEDBACKS.load("near") == NearFeedback()
+def test_it_can_be_named_and_says_what_it_cannot_do() -> None:
+    assert FEEDBACKS.load("feedseg.vision.feedback.near:NearFeedback") == NearFeedback()
     with pytest.raises(FeedsegError, match="above 0"):
         NearFeedback(std=0)
     host, first, uniform, text, project = window()
