@@ -20,7 +20,7 @@ LAYERS = (
     ("io", "vision"),
     ("decode", "labelmap"),
     ("segmentation",),
-    ("arguments",),
+    ("arguments", "presets"),
     ("decoding",),
     ("sam3", "segmenter"),
     ("explanation", "loading"),

@@ -14,7 +14,7 @@ from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from feedseg.decode.refiners.base import Refiner
+    from feedseg.decode.refiners.base import PatchRefiner, Refiner
     from feedseg.vision.encode import WindowEncoder
     from feedseg.vision.feedback.base import Feedback
 
@@ -67,6 +67,13 @@ class Plan:
     settings: Settings
     refiners: tuple[Refiner, ...] = ()
     scores: bool = False
+
+    @property
+    def patch_refiners(self) -> tuple[PatchRefiner, ...]:
+        """Those that come before the windows are stitched."""
+        from feedseg.decode.refiners.base import PatchRefiner
+
+        return tuple(refiner for refiner in self.refiners if isinstance(refiner, PatchRefiner))
 
     def changed(
         self,

@@ -70,7 +70,7 @@ def class_scores(logits: StitchedLogits, request: Request, plan: Plan) -> Scores
 def patch_scores(logits: StitchedLogits, request: Request, plan: Plan) -> np.ndarray:
     """The probabilities of the classes at the resolution of the patches, (classes, h, w), float32.
 
-    No refiner and no threshold is applied.
+    No refiner of scores and no threshold is applied.
     """
     patches = logits.at_patches()
     on_grid = StitchedLogits.of_grid(patches, (patches.shape[1], patches.shape[2]))

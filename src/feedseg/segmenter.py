@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from feedseg.arguments import CallOptions, Plan, Request, Words, described
-from feedseg.decode.logits import LogitsBuffer, StitchedLogits
+from feedseg.decode.logits import StitchedLogits
+from feedseg.decode.patches import PatchesBuffer
 from feedseg.decoding import decoded
 from feedseg.errors import FeedsegError, warn_user
 from feedseg.io.images import ImageLike, RgbImage, fitted_size, read_image, resized
@@ -190,13 +191,17 @@ class Segmenter:
         text = [self.embed(request.vocabulary) for request in group]
         for size, queries in zip(sizes, text, strict=True):
             self.encoder.check_logits(size, plan.settings, len(queries))
-        buffers = [LogitsBuffer(size, len(cut(size, plan.settings))) for size in sizes]
+        buffers = [self._buffer(size, len(cut(size, plan.settings)), plan) for size in sizes]
         pixels = [resized(request.image, size) for request, size in zip(group, sizes, strict=True)]
         for index, placement, window in self._encode(pixels, plan.settings):
-            buffers[index].add(window.logits(text[index], plan.feedback), placement)
+            buffers[index].add_window(window, text[index], window.logits(text[index], plan.feedback), placement)
             del window  # before the next batch is encoded
         for request, buffer in zip(group, buffers, strict=True):
-            yield self._result(request, buffer.stitched(request.image.size), plan)
+            yield self._result(request, buffer.refined().stitched(request.image.size), plan)
+
+    def _buffer(self, size: Sides, windows: int, plan: Plan) -> PatchesBuffer:
+        """For an image of a working size that is cut into so many windows."""
+        return PatchesBuffer(size, windows, plan.patch_refiners, plan.settings.logit_scale)
 
     def _encode(
         self, images: Sequence[Tensor], settings: Settings
@@ -228,7 +233,7 @@ class EncodedImage:
         Without windows on the host's grid, so that they are resized once and not twice.
         """
         plan = self.segmenter._plan(feedback=feedback)
-        return self._stitched(self.segmenter.embed(words), plan.feedback).at_working_size()
+        return self._stitched(self.segmenter.embed(words), plan).at_working_size()
 
     def segment(
         self, words: Words, *, feedback: Any = None, refiners: Iterable[Any] = (), scores: bool = False
@@ -236,7 +241,7 @@ class EncodedImage:
         """A class for every pixel. Arguments as in `Segmenter.__call__`."""
         request = Request(self.image, self.segmenter.resolved(words))
         plan = self.segmenter._plan(feedback=feedback, settings=self.settings, refiners=refiners, scores=scores)
-        logits = self._stitched(self.segmenter.embed(request.vocabulary), plan.feedback)
+        logits = self._stitched(self.segmenter.embed(request.vocabulary), plan)
         return self.segmenter._result(request, logits, plan)
 
     def labels(self, words: Words, **options: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -250,8 +255,8 @@ class EncodedImage:
 
         return explained(self, words, at, feedback)
 
-    def _stitched(self, text: Tensor, feedback: Feedback | None) -> StitchedLogits:
-        buffer = LogitsBuffer(self.size, len(self.windows))
+    def _stitched(self, text: Tensor, plan: Plan) -> StitchedLogits:
+        buffer = self.segmenter._buffer(self.size, len(self.windows), plan)
         for placement, window in self.windows:
-            buffer.add(window.logits(text, feedback), placement)
-        return buffer.stitched(self.image.size)
+            buffer.add_window(window, text, window.logits(text, plan.feedback), placement)
+        return buffer.refined().stitched(self.image.size)

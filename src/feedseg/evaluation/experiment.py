@@ -21,6 +21,7 @@ from feedseg.evaluation.metrics.boundaries import boundary_counts
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.small_maps import encode_map
 from feedseg.io.images import RgbImage
+from feedseg.presets import PRESETS, Preset
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.text.templates import default_templates
@@ -33,8 +34,9 @@ _TITLES = {
     PAPER: "with the paper's feedback",
     CALIBRATED: "with calibrated feedback",
     CONTROL: "control: host attention twice",
+    **{name: f"with the preset {name}" for name in PRESETS},
 }
-Variants = Mapping[str, Any]  # name -> a feedback object, or "none"
+Variants = Mapping[str, Any]  # name -> a feedback object, "none", or a preset with the host of all
 
 
 def variant_title(name: str) -> str:
@@ -108,8 +110,10 @@ class Bench:
     def label(self, encoded: EncodedImage, variant: str) -> np.ndarray:
         """The labels by one variant, (height, width)."""
         experiment = self.experiment
-        feedback = experiment.variants[variant]
-        return encoded.labels(experiment.vocabulary, feedback=feedback, refiners=experiment.refiners)[0]
+        feedback, refiners = experiment.variants[variant], experiment.refiners
+        if isinstance(feedback, Preset):
+            feedback, refiners = feedback.feedback, (*refiners, *feedback.refiners)
+        return encoded.labels(experiment.vocabulary, feedback=feedback, refiners=refiners)[0]
 
     def measure(self, sample: Sample, image: RgbImage, target: np.ndarray) -> Measured:
         """One image, as the sample was read, by every variant; it is encoded once."""

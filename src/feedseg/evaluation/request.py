@@ -19,6 +19,7 @@ from feedseg.evaluation.experiment import CONTROL, NONE, PAPER, Bench, Experimen
 from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
 from feedseg.loading import own_settings
+from feedseg.presets import known_preset
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
 from feedseg.vision.feedback import AUTO
@@ -45,7 +46,8 @@ class Request:
     out: Path
     speed: str = "protocol"
     variants: tuple[str, ...] = (NONE, PAPER, CONTROL)  # names of feedbacks, "none" and "control"
-    refiners: tuple[str, ...] = ()
+    refiners: tuple[str, ...] = ()  # of every variant
+    preset: str | None = None  # one more variant, by the preset's name
     sweep: Sweep | None = None  # what it compares, instead of `variants`
 
 
@@ -169,12 +171,13 @@ def prepare(
 
 
 def chosen_variants(request: Request, segmenter: Segmenter) -> Variants:
-    """What is compared: by name a feedback object, or "none"; "auto" under the name of what suits the tower."""
+    """What is compared: by name a feedback, "none", or a preset; "auto" under the name of what suits the tower."""
     if request.sweep is not None:
         return {NONE: NONE, **request.sweep.settings(segmenter.feedback), CONTROL: HostTwice()}
     usual = segmenter.encoder.tower.default_feedback
     names = dict.fromkeys(usual if name == AUTO else name for name in request.variants)
-    return {name: _variant(name, segmenter) for name in names}
+    presets = {} if request.preset is None else {request.preset: known_preset(request.preset)}
+    return {name: _variant(name, segmenter) for name in names} | presets
 
 
 def _variant(name: str, segmenter: Segmenter) -> Any:

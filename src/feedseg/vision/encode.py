@@ -14,7 +14,7 @@ from math import lcm
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from feedseg.errors import FeedsegError, is_out_of_memory
 from feedseg.settings import Settings
@@ -24,7 +24,7 @@ from feedseg.vision.memory import check_all, check_fits, window_bytes
 from feedseg.vision.ops import normalised
 from feedseg.vision.pace import Pace
 from feedseg.vision.proxies.base import Proxy
-from feedseg.vision.towers.base import VisionTower
+from feedseg.vision.towers.base import TowerOutput, VisionTower
 from feedseg.vision.windows import Placement, Window, cut, padded_to_multiple
 
 
@@ -77,7 +77,10 @@ class WindowEncoder:
             of_window = None if features is None else features[index : index + 1]
             readout = self.host.read_out(one, of_window, self.keeps_residual)
             check_attention(readout.attention, self.host.name)
-            encoded.append(EncodedWindow(readout))
+            tokens = replace(
+                one, tokens={block: each for block, each in one.tokens.items() if block == max(one.tokens)}
+            )
+            encoded.append(EncodedWindow(readout, tokens, of_window))
         return encoded
 
     def _encoded(self, batch: list[Tensor]) -> list[EncodedWindow]:
@@ -176,6 +179,8 @@ class EncodedWindow:
     """One window that can be asked for any words without running the tower again."""
 
     readout: Readout
+    output: TowerOutput  # the last block's tokens alone
+    proxied: Tensor | None = None  # the proxy's features, (1, F, h, w), for a host that uses one
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -200,6 +205,30 @@ class EncodedWindow:
         attention = self.readout.attention
         rows = attention.patch_values.shape[1] if self.readout.depends_on_patch else 1
         return self.readout.project(attention.uniform.expand(-1, rows, -1))
+
+    @property
+    @torch.inference_mode()
+    def features(self) -> Tensor:
+        """What the patches look like: the proxy's features, or the tower's final ones; (F, h, w), unit length, fp32."""
+        # without what the tower's block computes once and keeps: an encoded image does not hold it
+        found = replace(self.output).final_tokens() if self.proxied is None else self.proxied
+        return normalize(found[0].float(), dim=0)
+
+    @property
+    @torch.inference_mode()
+    def class_token(self) -> Tensor:
+        """The joint embedding of the window's class token, as the tower's own last block makes it: (E,), unit length.
+
+        Raises:
+            FeedsegError: the tower has none.
+        """
+        tower, last = self.output.tower, replace(self.output).last
+        if not tower.prefix:
+            raise FeedsegError("this model has no class token to blend in: leave out the refiner class-token")
+        query, key, value = (last.projection(which) for which in ("query", "key", "value"))
+        attended = scaled_dot_product_attention(query[:, :, :1], key, value).transpose(1, 2).flatten(2)
+        residual = last.tokens[:, :1] if tower.reads_residual else None
+        return normalize(tower.project(attended, residual), dim=-1)[0, 0]
 
     @torch.inference_mode()
     def embeddings(self, text: Tensor, feedback: Feedback | None) -> Tensor:

@@ -108,11 +108,11 @@ def test_other_words_for_the_same_image_need_no_tower(
 
 
 def test_what_is_kept_stays_within_its_bytes(served: Served, pictures: list[bytes]) -> None:
-    client = served(cache_bytes=600_000)
+    client = served(cache_bytes=900_000)
     kept = client.app.state.feedseg.images  # type: ignore[attr-defined]
     for picture in pictures * 2:
         assert ask(client, picture).status_code == 200
-        assert 0 < kept.bytes <= 600_000
+        assert 0 < kept.bytes <= 900_000
     assert len(kept._kept) < len(pictures)
     assert not ask(served(cache_bytes=0), pictures[0]).json()["timing"]["image_was_kept"]
 

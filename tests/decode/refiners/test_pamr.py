@@ -89,3 +89,34 @@ def test_scores_of_one_colour_become_alike_and_do_not_cross_an_edge() -> None:
 def test_constants_that_make_no_sense_are_told() -> None:
     with pytest.raises(FeedsegError, match="PAMR takes dilations"):
         PAMR(dilations=(0,))
+
+
+@pytest.mark.parametrize("size", [(27, 19), (24, 32)])
+@torch.inference_mode()
+def test_reduced_it_is_the_formula_on_a_smaller_image_resized(size, some_scores, some_pixels, monkeypatch) -> None:
+    monkeypatch.setattr("feedseg.decode.scores.STRIP_ELEMENTS", 200)
+    how = PAMR(dilations=(1, 2), steps=3, reduce=4)
+    scores, pixels = some_scores(5, size), some_pixels(size)
+    height, width = -(-size[0] // 4), -(-size[1] // 4)
+    rows = [int((row + 0.5) * size[0] / height) for row in range(height)]
+    columns = [int((column + 0.5) * size[1] / width) for column in range(width)]
+    small = scores.rows(slice(None)).double().numpy()[:, rows][:, :, columns]
+    means = np.empty((height, width, 3))
+    for y in range(height):
+        for x in range(width):
+            part = pixels[
+                y * size[0] // height : -(-(y + 1) * size[0] // height),
+                x * size[1] // width : -(-(x + 1) * size[1] // width),
+            ]
+            means[y, x] = part.mean(axis=(0, 1))
+    expected = torch.nn.functional.interpolate(
+        torch.tensor(by_formula(small, means, how))[None], size=size, mode="bilinear", align_corners=False
+    )[0]
+    refined = how(scores, RgbImage(pixels))
+    strips = refined.strips()
+    assert len(strips) > 1
+    found = torch.cat([refined.rows(strip) for strip in strips], dim=1)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
+    best = [refined.best(strip) for strip in strips]
+    torch.testing.assert_close(torch.cat([probability for _, probability in best]), found.amax(dim=0))
+    assert torch.equal(torch.cat([label for label, _ in best]), found.argmax(dim=0))

@@ -16,6 +16,7 @@ from feedseg.weights.catalog import PAPER_MODEL
 EXAMPLES = """Examples:
   feedseg evaluate scenes --model mini --limit 50
   feedseg evaluate scenes --model mini --limit 50 --feedback none,paper,calibrated
+  feedseg evaluate scenes --model mini --limit 50 --preset best
   feedseg evaluate voc21 voc20 --data VOCdevkit
   feedseg evaluate --suite --data FOLDER
   feedseg evaluate coco-stuff --data coco_stuff164k --shards 4
@@ -24,6 +25,10 @@ EXAMPLES = """Examples:
 Exit code: 0 all is well, 1 some images failed or the suite's data are not all
 there, 2 nothing could be started, 130 interrupted.
 """
+
+
+COMPARED = "none,paper,control"
+WITH_PRESET = "none,paper,calibrated,control"  # what a preset is compared with
 
 
 def evaluate(
@@ -52,8 +57,9 @@ def evaluate(
             f"(the host's attention twice), or {options.OWN}.",
             show_default=True,
         ),
-    ] = "none,paper,control",
+    ] = COMPARED,
     refiner: options.Refiner = None,
+    preset: options.Preset = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     protocol: options.ProtocolName = "fsa",
@@ -86,6 +92,9 @@ def evaluate(
     from feedseg.apps.cli.inputs import check_speed, check_writable
 
     check_speed(speed, {"window": window, "stride": stride})
+    chosen = options.chosen_preset(preset, {"--host": host != "proxyclip"})
+    if chosen is not None:
+        host, feedback = chosen.host, WITH_PRESET if feedback == COMPARED else feedback
     variants = chosen_variants(feedback)
     named = tuple(benchmarks or ())
     if suite and (twice := [name for name in named if name in SUITE]):
@@ -126,6 +135,7 @@ def evaluate(
         out=folder,
         variants=variants,
         refiners=refiners,
+        preset=preset,
     )
     raise typer.Exit(run(request, shards, part, complete=not suite or len(present) == len(SUITE)))
 

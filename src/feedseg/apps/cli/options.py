@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,8 @@ from feedseg.decode.refiners import REFINERS
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.io.formats import format_names
+from feedseg.presets import PRESETS, known_preset
+from feedseg.presets import Preset as ChosenPreset
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_PROXY
@@ -103,6 +105,16 @@ Refiner = Annotated[
         "NAME",
         f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
         "--refiner",
+        hidden=True,
+    ),
+]
+Preset = Annotated[
+    str | None,
+    option(
+        MODEL,
+        "NAME",
+        f"Host, feedback and refiners that are worth most together: {', '.join(PRESETS)}.",
+        "--preset",
         hidden=True,
     ),
 ]
@@ -307,6 +319,23 @@ def known_feedback(feedback: str) -> str:
     if ":" not in feedback and feedback not in (AUTO, NO_FEEDBACK, *FEEDBACKS.names()):
         raise FeedsegError(f"{FEEDBACKS.unknown(feedback)}, {AUTO} or {NO_FEEDBACK}")
     return feedback
+
+
+def chosen_preset(name: str | None, given: Mapping[str, bool]) -> ChosenPreset | None:
+    """The preset of a name, if one is asked for.
+
+    Args:
+        name: what --preset says.
+        given: options that say what the preset says, and whether they say something else.
+
+    Raises:
+        FeedsegError: there is none of that name, or an option contradicts it.
+    """
+    if name is None:
+        return None
+    if others := [option for option, otherwise in given.items() if otherwise]:
+        raise FeedsegError(f"--preset {name} says this itself: leave out {' and '.join(others)}")
+    return known_preset(name)
 
 
 def known_refiners(refiners: Sequence[str] | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from feedseg.evaluation.experiment import NONE, with_feedback
 from feedseg.evaluation.metrics.bootstrap import FEW, few_note
 from feedseg.evaluation.metrics.results import Result
 from feedseg.evaluation.report.benchmark import BenchmarkReport
+from feedseg.evaluation.report.presets import preset_gains
 from feedseg.evaluation.report.summary import average_of
 from feedseg.evaluation.report.tables import percent, points, signed
 from feedseg.evaluation.report.write import Written, write_report
@@ -25,6 +26,7 @@ from feedseg.evaluation.run import SampleOutcome, collect, executor_for, items_o
 from feedseg.evaluation.suite import Average, available
 
 T = TypeVar("T")
+FULL = 2  # of so many feedbacks the table on the screen has intervals
 
 
 def present_of(suite: Sequence[str], data: Path | None, limit: int | None) -> tuple[str, ...]:
@@ -150,10 +152,11 @@ def _summarise(
     mean = None
     if reports:
         variants = runs[0].bench.experiment.variants
-        headings = [heading for name in variants for heading in _headings(name, NONE in variants)]
+        short = len(with_feedback(variants)) > FULL
+        headings = [heading for name in variants for heading in _headings(name, NONE in variants, short)]
         table = plain_table("mIoU", *headings, "published")
         for one in reports:
-            table.add_row(one.name, *_figures(one))
+            table.add_row(one.name, *_figures(one, short))
         if (mean := average_of(reports)) is not None:
             table.add_row("average", *_average(mean, variants))
         for column in table.columns[1:]:
@@ -161,6 +164,8 @@ def _summarise(
         show(screen, table)
     rows = [(one.benchmark.name, state_of(result)) for one, result in zip(runs, results, strict=True)]
     rows += [(f"{one.name}, {name}", judgement.text) for one in reports for name, judgement in one.judgements.items()]
+    gains = ((one.name, preset_gains(one.bench, one.result)) for one in reports)
+    rows += [(f"{name}, {title}", text) for name, found in gains for title, text in found]
     rows += [] if mean is None else [("average", mean.text)]
     rows += [("note", f"{one.benchmark.name}: {note}") for one in runs for note in one.notes]
     rows += caution(results)
@@ -184,9 +189,10 @@ def caution(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [] if note is None else [("note", note)]
 
 
-def _headings(variant: str, with_gain: bool) -> list[str]:
+def _headings(variant: str, with_gain: bool, short: bool) -> list[str]:
     """What is said of a variant: without a baseline its mIoU, of the control else its gain alone, of others both."""
-    return [variant, "gain, 95 % interval"] if with_gain and with_feedback([variant]) else [variant]
+    gain = "gain" if short else "gain, 95 % interval"
+    return [variant, gain] if with_gain and with_feedback([variant]) else [variant]
 
 
 def _average(mean: Average, variants: Iterable[str]) -> list[str]:
@@ -199,14 +205,14 @@ def _average(mean: Average, variants: Iterable[str]) -> list[str]:
     return [*cells, ""]
 
 
-def _figures(report: BenchmarkReport) -> list[str]:
+def _figures(report: BenchmarkReport, short: bool) -> list[str]:
     cells = []
     for name, one in report.result.variants.items():
         gain, miou = report.gain(name), percent(one.miou.value)
         if gain is None:
             cells.append(miou)
         elif with_feedback([name]):
-            cells += [miou, points(gain)]
+            cells += [miou, points(gain, interval=not short)]
         else:
             cells.append(points(gain, interval=False))
     return [*cells, "" if report.published is None else f"{report.published.miou:.1f}"]

@@ -57,7 +57,7 @@ class SegmentRequest:
 
     words: Vocabulary
     output: Output
-    refiners: tuple[str, ...]
+    refiners: tuple[Any, ...]  # names or objects
     model: str
     loading: Mapping[str, Any]  # options of `Segmenter.load`
     changes: Mapping[str, Any]  # of the host's settings

@@ -63,6 +63,7 @@ def segment(
         ),
     ] = AUTO,
     refiner: options.Refiner = None,
+    preset: options.Preset = None,
     device: options.Device = None,
     short_side: Annotated[
         int | None,
@@ -203,7 +204,11 @@ def segment(
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
     changes = options.settings_changes(short_side, window, stride)
+    contradicted = {"--feedback": feedback != AUTO, "--host": host != "proxyclip", "--refiner": bool(refiner)}
+    chosen = options.chosen_preset(preset, contradicted)
     refiners = options.known_refiners(refiner)
+    if chosen is not None:
+        host, feedback, refiners = chosen.host, chosen.feedback, chosen.refiners
     output = Output.of(
         formats,
         regions=Regions(min_area, fill_holes, connected),

@@ -58,7 +58,8 @@ def bytes_of(image: EncodedImage) -> int:
     windows = 0
     for _, window in image.windows:
         embedding = window.first.numel() * 4  # computed with the first words, and kept
-        windows += _tensors(window.readout) + 2 * embedding
+        own = sum(map(_tensors, (window.readout, window.proxied, *window.output.tokens.values())))
+        windows += own + 2 * embedding
     return image.image.pixels.nbytes + windows
 
 

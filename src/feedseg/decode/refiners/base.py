@@ -1,10 +1,14 @@
-"""What a refiner is: scores in, scores out."""
+"""What a refiner is: scores in, scores out; or logits of patches in, logits out."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
+from torch import Tensor
+
+from feedseg.decode.patches import Patches
 from feedseg.decode.scores import Scores
 from feedseg.io.images import RgbImage
 
@@ -20,3 +24,22 @@ class Refiner(ABC):
     @abstractmethod
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
         """The scores (K, height, width) of an image, refined; called in torch's inference mode."""
+
+
+@dataclass(frozen=True)
+class PatchRefiner(Refiner):
+    """Changes the logits of an image's patches, of all windows at once, before they are stitched and become scores.
+
+    Refiners of patches come before those of scores, wherever they stand among them.
+    """
+
+    needs_features: ClassVar[bool] = False  # whether it looks at `Patches.features`
+    needs_class_token: ClassVar[bool] = False  # whether it looks at `Patches.class_token`
+
+    @abstractmethod
+    def refine(self, patches: Patches) -> Tensor:
+        """The logits (W, C, h, w) of an image's patches, refined; called in torch's inference mode."""
+
+    def __call__(self, scores: Scores, image: RgbImage) -> Scores:
+        """The same scores: what it changes, it has changed before."""
+        return scores

@@ -22,6 +22,7 @@ from feedseg.evaluation.metrics.ranking import shown_variant
 from feedseg.evaluation.metrics.results import Result, VariantResult
 from feedseg.evaluation.metrics.verdicts import Judgement, judge
 from feedseg.evaluation.report.comparison import Comparison, comparison_table, comparisons
+from feedseg.evaluation.report.presets import preset_tables
 from feedseg.evaluation.report.published import Published, card_of, published_for
 from feedseg.evaluation.report.tables import NOTHING, Table, percent, points, signed, with_interval
 from feedseg.weights.catalog import CARDS
@@ -93,7 +94,14 @@ class BenchmarkReport:
     def tables(self) -> list[Table]:
         """What stands before the images."""
         compared = [comparison_table(self.comparisons)] if self.comparisons else []
-        return [self._overview(), *self._failures(), *compared, self._classes(), self._mistakes()]
+        return [
+            self._overview(),
+            *preset_tables(self.bench, self.result),
+            *self._failures(),
+            *compared,
+            self._classes(),
+            self._mistakes(),
+        ]
 
     def details(self) -> Table:
         """What stands behind them."""

@@ -15,6 +15,7 @@ from feedseg.errors import InvalidValueError, checked_number
 from feedseg.vision.feedback.base import Affinity, AffinityFeedback, HostAttention, Stage, apply_rows, scale_rows
 from feedseg.vision.ops import accurate_dtype
 
+ROWS = 256  # patches whose numbers for all queries exist a second time, or in fp64
 SAMPLED_ROWS = 256  # enough to know how far a patch's nearest are
 LEAST_DISTANCE = 1e-4  # a hundredth of the evidence's root mean square, squared: nearer than that is rounding
 LEAST_AGREEMENT = 1e-4
@@ -46,17 +47,22 @@ class CalibratedFeedback(AffinityFeedback):
 
     def affinity(self, host: HostAttention, isolated: Tensor) -> Affinity:
         """F_ij ∝ (P_i · P_j) · exp(−d_ij / (bandwidth·q)) · √Ā_ij, without √Ā where the host is the identity."""
-        return self._affinity(host.among_patches(), isolated, *predicted(isolated))
+        return self._affinity(self.related(host, host.among_patches()), isolated, *predicted(isolated))
+
+    def related(self, host: HostAttention, attention: Tensor | None) -> Tensor | None:
+        """Which patches belong together whatever is asked for, (B, N, N), fp32: the host's attention; None: any do."""
+        return attention
 
     def _affinity(self, attention: Tensor | None, isolated: Tensor, direction: Tensor, length: Tensor) -> Affinity:
         bandwidth = self.bandwidth * nearest_distance(isolated, self.nearest)  # (B, 1, 1)
         log_length = length.log().transpose(-1, -2)
+        squares = mean_squares(isolated)
         # a patch that attends to no other is left to what is alike alone
         alone = None if attention is None else attention.sum(dim=-1, keepdim=True) == 0
 
         def rows(block: slice) -> Tensor:
             # the softmax does away with what is the same for a whole row: P_i's length, what the rows of Ā sum to
-            scores = distances(isolated, block).div_(-bandwidth)
+            scores = distances(isolated, block, squares=squares).div_(-bandwidth)
             scores += (direction[:, block] @ direction.transpose(-1, -2)).log_()
             scores += log_length
             if attention is not None and alone is not None:
@@ -96,7 +102,7 @@ class CalibratedFeedback(AffinityFeedback):
         """F v and F A v, (B, N, D); the agreement within F, and those within A and F beyond chance, (B, N, 1)."""
         direction, length = predicted(isolated)
         attention = host.among_patches()
-        weights = self._affinity(attention, isolated, direction, length)
+        weights = self._affinity(self.related(host, attention), isolated, direction, length)
         differing = less_mean(direction)
         short_of_chance = differing[..., -1:] + differing[..., -1:].mean(dim=1, keepdim=True)
         within_feedback, within_host = [], []
@@ -141,13 +147,21 @@ def predicted(evidence: Tensor) -> tuple[Tensor, Tensor]:
     return predictions.div_(length), length
 
 
-def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1) -> Tensor:
-    """Mean squared difference over the queries, of the given rows and all patches: (B, N, C) to (B, rows, N)."""
+def distances(evidence: Tensor, rows: slice = slice(None), step: int = 1, squares: Tensor | None = None) -> Tensor:
+    """Mean squared difference over the queries, of the given rows and all patches: (B, N, C) to (B, rows, N).
+
+    `squares` are those of `mean_squares`, where they are known already.
+    """
     some = evidence[:, rows][:, ::step]
-    squares = evidence.square().mean(dim=-1)
+    squares = mean_squares(evidence) if squares is None else squares
     products = some @ evidence.transpose(-1, -2)
     products.mul_(-2 / evidence.shape[-1])
     return products.add_(squares[:, None]).add_(squares[:, rows][:, ::step, None]).clamp_(min=0)
+
+
+def mean_squares(evidence: Tensor) -> Tensor:
+    """Of every patch over the queries, (B, N, C) to (B, N); squares of some patches exist at a time."""
+    return torch.cat([some.square().mean(dim=-1) for some in evidence.split(ROWS, dim=1)], dim=1)
 
 
 def nearest_distance(evidence: Tensor, fraction: float) -> Tensor:
@@ -168,9 +182,15 @@ def less_mean(direction: Tensor) -> Tensor:
     Predictions may nearly agree. Then cosines are nearly 1, and what a cosine exceeds another by, or falls short of 1
     by, is lost in their rounding; so it is taken from squared differences, 1 − cos(P, Q) = ‖P − Q‖² / 2.
     """
-    exact = direction.to(accurate_dtype(direction.device))
-    exact = exact - exact.mean(dim=1, keepdim=True)
-    return torch.cat((exact, exact.square().sum(dim=-1, keepdim=True) / 2), dim=-1).to(direction.dtype)
+    accurate = accurate_dtype(direction.device)
+    sums = [some.to(accurate).sum(dim=1, keepdim=True) for some in direction.split(ROWS, dim=1)]
+    mean = torch.stack(sums).sum(dim=0) / direction.shape[1]
+    found = direction.new_empty(*direction.shape[:2], direction.shape[2] + 1)
+    for some, out in zip(direction.split(ROWS, dim=1), found.split(ROWS, dim=1), strict=True):
+        exact = some.to(accurate) - mean
+        out[..., :-1] = exact
+        out[..., -1:] = exact.square().sum(dim=-1, keepdim=True) / 2
+    return found
 
 
 def beyond_mean(differing: Tensor, weights: Tensor, rows: slice, sums: Tensor | float = 1.0) -> Tensor:
