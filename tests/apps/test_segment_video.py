@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from feedseg import Segmenter, Settings, Vocabulary
 from feedseg.decode.steady import Steady
@@ -39,6 +42,24 @@ def packets(path: str | Path) -> list[bytes]:
 def times(path: str | Path) -> list[float]:
     with av.open(str(path)) as opened:
         return [float(frame.time) for frame in opened.decode(video=0)]
+
+
+def test_labels_as_numbered_pngs(segment: Run, files) -> None:
+    write_video(Path("clip.mp4"), pictures(5), [0, 40, 80, 120, 160])
+    assert segment("clip.mp4", "--no-background", "--every", "2", "--pngs", "--out", "out") == 0
+    assert files("out") == sorted([*FILES, "clip.labels.zip"])
+    about = json.loads(Path("out/clip.frames.json").read_text("utf-8"))
+    with ZipFile("out/clip.labels.zip") as file:
+        assert file.testzip() is None
+        assert file.namelist() == ["000000.png", "000002.png", "000004.png"]
+        for name, labels in zip(file.namelist(), labels_of("out/clip.labels.mkv"), strict=True):
+            with Image.open(io.BytesIO(file.read(name))) as image:
+                assert image.mode == "P"
+                np.testing.assert_array_equal(np.array(image), labels)
+                assert "#" + bytes((image.getpalette() or [])[:3]).hex() == about["classes"][0]["colour"]
+    before = Path("out/clip.labels.zip").read_bytes()
+    assert segment("clip.mp4", "--no-background", "--every", "2", "--pngs", "--out", "out", "--overwrite") == 0
+    assert Path("out/clip.labels.zip").read_bytes() == before
 
 
 def test_labels_times_and_sound(segment: Run, files, segmenter: Segmenter, capsys) -> None:

@@ -34,11 +34,13 @@ from feedseg.io.video.overlay import SUFFIX as OVERLAY
 from feedseg.io.video.overlay import OverlayVideo
 from feedseg.io.video.record import SUFFIX as RECORD
 from feedseg.io.video.record import VideoTotals, write_record
+from feedseg.io.video.sequence import SUFFIX as SEQUENCE
+from feedseg.io.video.sequence import write_sequence
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
 
-SUFFIXES = (LABELS, OVERLAY, RECORD)
+SUFFIXES = (LABELS, OVERLAY, RECORD, SEQUENCE)
 FORMATS = ("labels", "overlay", "json")  # those of images that a video has, too
 Tell = Callable[[Job, int, int | None], object]  # how many frames are finished, of how many
 
@@ -49,11 +51,13 @@ class VideoOptions:
 
     every: int = 1  # only every n-th frame is segmented, and its labels are held until the next
     steady: float | None = None  # see `feedseg.decode.steady.Steady`
+    pngs: bool = False  # the labels as a ZIP file of PNGs, too
 
     def describe(self) -> dict[str, Any]:
         """As JSON, without what is as usual."""
         said: dict[str, Any] = {"every": self.every} if self.every > 1 else {}
-        return said | ({} if self.steady is None else {"steady": self.steady})
+        said |= {} if self.steady is None else {"steady": self.steady}
+        return said | ({"pngs": True} if self.pngs else {})
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ class SegmentVideos:
             totals = VideoTotals.of(example, parts.frames())
             about = write_record(record, totals, provenance, parts.frames)
             files = {"labels": job_labels, "frames": job.folder / f"{job.stem}{RECORD}"}
+            if self.options.pngs:
+                files["pngs"], sequence = self._file(job, SEQUENCE, stack)
+                numbers = (int(one["frame"]) for one in parts.frames())
+                with closing(read_labels(joined)) as written:
+                    write_sequence(sequence, zip(numbers, (labels for _, labels in written), strict=True), example)
             if any(one.name == "overlay" for one in self.output.writers):
                 files["overlay"], drawn = self._file(job, OVERLAY, stack)
                 self._draw(job, joined, drawn, totals)

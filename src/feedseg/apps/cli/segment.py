@@ -122,6 +122,10 @@ def segment(
             hidden=True,
         ),
     ] = None,
+    pngs: Annotated[
+        bool,
+        flag(VIDEO, "--pngs", "Save a video's labels as a ZIP file of numbered PNGs, too.", hidden=True),
+    ] = False,
     raster: Annotated[
         bool | None,
         flag(
@@ -257,7 +261,7 @@ def segment(
         shards=shards,
         shard=part,
         limits=limits,
-        videos=VideoOptions(every, steady),
+        videos=VideoOptions(every, steady, pngs),
         rasters=RasterOptions(
             () if bands is None else parse_bands(bands),
             None if stretch is None else Stretch.parse(stretch),
