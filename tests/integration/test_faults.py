@@ -40,7 +40,7 @@ def shared(killed: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, for runs with the same cache: embeddings of another one may differ in their last digits."""
+    """The same, for runs with the same cache, which makes them quicker."""
     monkeypatch.setenv("FEEDSEG_CACHE", str(shared / "cache"))
     return shared
 

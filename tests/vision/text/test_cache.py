@@ -29,25 +29,29 @@ def file_of(cache: EmbeddingCache, word: str) -> Path:
     return path
 
 
-def embed(words: Sequence[str]) -> torch.Tensor:
-    """One for each word, of unit length."""
-    rows = torch.tensor([[len(word), ord(word[0]), 1.0, 2.0] for word in words])
-    return rows / rows.norm(dim=1, keepdim=True)
+def embed(word: str) -> torch.Tensor:
+    """Of unit length."""
+    row = torch.tensor([len(word), ord(word[0]), 1.0, 2.0])
+    return row / row.norm()
+
+
+def embedded(words: Sequence[str]) -> torch.Tensor:
+    return torch.stack([embed(word) for word in words])
 
 
 @pytest.fixture
 def cache() -> EmbeddingCache:
     found = EmbeddingCache("revision", ["{}"], "float32")
-    found.completed(WORDS, embed, 8)
+    found.completed(WORDS, embed)
     return found
 
 
-def never(_: Sequence[str]) -> torch.Tensor:
+def never(_: str) -> torch.Tensor:
     raise AssertionError("it is kept")
 
 
 def test_what_is_kept_is_not_computed_again(cache: EmbeddingCache) -> None:
-    torch.testing.assert_close(cache.completed(WORDS, never, 8), embed(WORDS), atol=0, rtol=0)
+    torch.testing.assert_close(cache.completed(WORDS, never), embedded(WORDS), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +73,8 @@ def test_another_vector_is_told_and_computed_anew(cache: EmbeddingCache, wrong: 
         about = file.metadata()
     save_file({"embedding": wrong}, path, metadata=about)
     with pytest.warns(UserWarning, match=r"is damaged: its word is embedded anew"):
-        torch.testing.assert_close(cache.completed(WORDS, embed, 8), embed(WORDS), atol=0, rtol=0)
-    torch.testing.assert_close(cache.completed(WORDS, never, 8), embed(WORDS), atol=0, rtol=0)
+        torch.testing.assert_close(cache.completed(WORDS, embed), embedded(WORDS), atol=0, rtol=0)
+    torch.testing.assert_close(cache.completed(WORDS, never), embedded(WORDS), atol=0, rtol=0)
     assert set(load_file(path)) == {"embedding"}
 
 
@@ -79,7 +83,7 @@ def test_another_vector_is_told_and_computed_anew(cache: EmbeddingCache, wrong: 
 @pytest.mark.filterwarnings("ignore:.*is damaged")
 def test_no_damage_changes_the_numbers(data: st.DataObject) -> None:
     cache = EmbeddingCache(f"revision-{data.draw(st.integers(0, 10**9))}", ["{}"], "float32")
-    cache.completed(WORDS, embed, 8)
+    cache.completed(WORDS, embed)
     path = file_of(cache, "dog")
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans()):
@@ -87,7 +91,7 @@ def test_no_damage_changes_the_numbers(data: st.DataObject) -> None:
     else:
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
-    torch.testing.assert_close(cache.completed(WORDS, embed, 8), embed(WORDS), atol=0, rtol=0)
+    torch.testing.assert_close(cache.completed(WORDS, embed), embedded(WORDS), atol=0, rtol=0)
 
 
 def test_what_a_killed_run_left_goes_after_a_day_and_not_before(cache: EmbeddingCache) -> None:
@@ -96,7 +100,7 @@ def test_what_a_killed_run_left_goes_after_a_day_and_not_before(cache: Embedding
         path.write_bytes(b"")
     before = time.time() - 100_000
     os.utime(old, (before, before))
-    cache.completed(["bird"], embed, 8)
+    cache.completed(["bird"], embed)
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -107,8 +111,8 @@ def test_without_a_folder_that_can_be_written_everything_is_computed(
     for folder in (tmp_path / "file", "~nobody-of-this-name/x"):
         monkeypatch.setenv("FEEDSEG_CACHE", str(folder))
         monkeypatch.chdir(tmp_path)
-        found = EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed, 8)
-        torch.testing.assert_close(found, embed(WORDS))
+        found = EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed)
+        torch.testing.assert_close(found, embedded(WORDS))
     assert [one.name for one in tmp_path.iterdir()] == ["file"]  # and no folder called ~nobody-of-this-name
 
 
@@ -116,5 +120,5 @@ def test_a_user_without_a_home_has_no_cache_and_none_is_made(tmp_path: Path, mon
     monkeypatch.delenv("FEEDSEG_CACHE")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/feedseg"))  # as it is then
     monkeypatch.chdir(tmp_path)
-    torch.testing.assert_close(EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed, 8), embed(WORDS))
+    torch.testing.assert_close(EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed), embedded(WORDS))
     assert not [*tmp_path.iterdir()]

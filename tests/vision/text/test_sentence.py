@@ -83,6 +83,22 @@ def test_equals_the_encoder_by_hand_and_the_projection(tmp_path):
     assert (text.embed(["cat"], ["the {}"]) - text.embed(["cat"], None)).abs().max() > 1e-3
 
 
+def test_no_byte_depends_on_the_words_that_are_embedded_beside(tmp_path, monkeypatch):
+    save(tmp_path)
+    text = open_model(tmp_path).text
+    words = ["cat", "red sofa", "dogs", "a blue grass floor"]
+    alone = []
+    for number, word in enumerate(words):
+        monkeypatch.setenv("FEEDSEG_CACHE", str(tmp_path / f"cache-{number}"))
+        alone.append(text.embed([word], None)[0])
+    monkeypatch.setenv("FEEDSEG_CACHE", str(tmp_path / "cache"))
+    together, whole = [], text.encode
+    monkeypatch.setattr(text, "encode", lambda prompts: together.append(prompts) or whole(prompts))
+    assert torch.equal(text.embed(words, None), torch.stack(alone))
+    assert torch.equal(text.embed(words[::-1], None), torch.stack(alone[::-1]))
+    assert [len(prompts) for prompts in together] == [2] * len(words)  # by its making, whatever this machine rounds
+
+
 def test_residuals_of_known_words_correct_those_that_are_like_them(tmp_path):
     bert = save(tmp_path, residual_sharpness=7.0)
     tensors = load_file(tmp_path / "words.safetensors")

@@ -19,6 +19,7 @@ from feedseg.files import remove_temporaries, write_atomically
 from feedseg.vision.text.base import Progress
 
 REMEMBERED = 16  # vocabularies
+MADE = "each word alone"  # how: what was kept by versions that embedded some words together is not read
 LEFT_BEHIND = 86_400  # seconds, after which no process is still writing a temporary file
 
 
@@ -30,7 +31,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, revision: str, templates: Sequence[str], dtype: str) -> None:
-        of_templates = hashlib.sha256(json.dumps(list(templates)).encode()).hexdigest()[:16]
+        of_templates = hashlib.sha256(json.dumps([MADE, *templates]).encode()).hexdigest()[:16]
         kept = cache_folder()
         self.folder = None if kept is None else kept / "text" / f"{revision.replace(':', '-')}-{dtype}-{of_templates}"
 
@@ -77,29 +78,27 @@ class EmbeddingCache:
     def completed(
         self,
         words: Sequence[str],
-        embed: Callable[[Sequence[str]], Tensor],
-        together: int,
+        embed: Callable[[str], Tensor],
         progress: Progress | None = None,
     ) -> Tensor:
         """The embeddings of words, (len(words), E); those that are absent are computed by `embed` and kept.
 
+        Each is computed alone: how products are rounded depends on their shapes, so that the last digits of words that
+        are embedded together would depend on what else was absent, and a run's bytes on what was run before.
+
         Args:
-            embed: from some words to their embeddings.
-            together: how many words `embed` gets at once, at least 1.
+            embed: from a word to its embedding (E,).
             progress: called with the number of absent words done and in all.
         """
         found = {word: self.load(word) for word in dict.fromkeys(words)}
         absent = [word for word, embedding in found.items() if embedding is None]
         if absent and self.folder:
             remove_temporaries(self.folder, LEFT_BEHIND)
-        step = max(1, together)
-        for start in range(0, len(absent), step):
+        for number, word in enumerate(absent):
             if progress is not None:
-                progress(start, len(absent))
-            group = absent[start : start + step]
-            for word, embedding in zip(group, embed(group), strict=True):
-                self.store(word, embedding)
-                found[word] = embedding
+                progress(number, len(absent))
+            found[word] = embedding = embed(word)
+            self.store(word, embedding)
         if progress is not None and absent:
             progress(len(absent), len(absent))
         return torch.stack([embedding for word in words if (embedding := found[word]) is not None])

@@ -67,12 +67,11 @@ class ClipTextEncoder(TextEncoder):
         prompts = tuple(templates or default_templates())
         dtype = str(self._projection.weight.dtype).removeprefix("torch.")
         cache = EmbeddingCache(self.revision, prompts, dtype)
-        return cache.completed(words, lambda group: self._embed_group(group, prompts), BATCH // len(prompts), progress)
 
-    def _embed_group(self, words: Sequence[str], templates: Sequence[str]) -> Tensor:
-        prompts = [template.replace("{}", word) for word in words for template in templates]
-        embeddings = self.encode(prompts).unflatten(0, (len(words), len(templates)))
-        return normalize(embeddings.mean(dim=1), dim=-1)
+        def embed_word(word: str) -> Tensor:
+            return normalize(self.encode([prompt.replace("{}", word) for prompt in prompts]).mean(dim=0), dim=-1)
+
+        return cache.completed(words, embed_word, progress)
 
     @property
     def known_words(self) -> tuple[str, ...]:

@@ -97,11 +97,10 @@ class PaddedTextEncoder(TextEncoder):
         dtype = str(next(self.module.parameters()).dtype).removeprefix("torch.")
         cache = EmbeddingCache(self.revision, prompts, dtype)
 
-        def embed_group(group: Sequence[str]) -> Tensor:
-            embeddings = self.encode([prompt.replace("{}", word) for word in group for prompt in prompts])
-            return normalize(embeddings.unflatten(0, (len(group), len(prompts))).mean(dim=1), dim=-1)
+        def embed_word(word: str) -> Tensor:
+            return normalize(self.encode([prompt.replace("{}", word) for prompt in prompts]).mean(dim=0), dim=-1)
 
-        return cache.completed(list(map(cleaned, words)), embed_group, max(1, BATCH // len(prompts)), progress)
+        return cache.completed(list(map(cleaned, words)), embed_word, progress)
 
 
 def load_padded_tokenizer(

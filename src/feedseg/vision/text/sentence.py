@@ -62,13 +62,18 @@ class SentenceEncoder(TextEncoder):
         unit(unit(e M + b) + softmax_k(s · e·E_k) R): the projection of a word's sentence embedding e, corrected by the
         residuals R of the known words E that mean something similar.
         """
-        alignment, sentences = self._alignment, self._sentences(words, templates, progress)
-        projected = sentences @ alignment.projection
+        # One by one, as in the cache: the last digits of a product depend on its shape.
+        return torch.stack([self._projected(sentence) for sentence in self._sentences(words, templates, progress)])
+
+    def _projected(self, sentence: Tensor) -> Tensor:
+        """The joint embedding (E,) of a sentence embedding (D,)."""
+        alignment = self._alignment
+        projected = sentence @ alignment.projection
         if alignment.bias is not None:
             projected = projected + alignment.bias
         projected = normalize(projected, dim=-1)
         if alignment.known is not None and alignment.residuals is not None:
-            weights = (alignment.residual_sharpness * sentences @ alignment.known.T).softmax(dim=-1)
+            weights = (alignment.residual_sharpness * sentence @ alignment.known.T).softmax(dim=-1)
             projected = normalize(projected + weights @ alignment.residuals, dim=-1)
         return projected
 
@@ -94,11 +99,10 @@ class SentenceEncoder(TextEncoder):
         prompts = tuple(templates or self._alignment.templates)
         cache = EmbeddingCache(self._checkpoint_revision, prompts, "float32")
 
-        def embed_group(group: Sequence[str]) -> Tensor:
-            sentences = self.encode([prompt.replace("{}", word) for word in group for prompt in prompts])
-            return normalize(sentences.unflatten(0, (len(group), len(prompts))).mean(dim=1), dim=-1)
+        def embed_word(word: str) -> Tensor:
+            return normalize(self.encode([prompt.replace("{}", word) for prompt in prompts]).mean(dim=0), dim=-1)
 
-        return cache.completed(list(map(cleaned, words)), embed_group, BATCH // len(prompts), progress)
+        return cache.completed(list(map(cleaned, words)), embed_word, progress)
 
 
 class SentenceFamily(TextFamily):
