@@ -31,7 +31,7 @@ def test_other_killed_commands_end_as_undisturbed_ones(
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     killed = importlib.import_module("killed")
-    subject, inputs = killed.SUBJECTS[name], 30
+    subject, inputs = killed.SUBJECTS[name], 12
     subject.begin(tmp_path, inputs)
     command = subject.command("undisturbed", 1, inputs)
     subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
