@@ -64,9 +64,11 @@ def convert(
 def convert_files(records: list[Path], folder: Path, out: Path, output: Output) -> int:
     """Convert, say what came of it, and return the exit code; see `ConvertFiles` for the arguments."""
     from feedseg.apps.cli.console import complain, console, facts, progress, show
+    from feedseg.engine.alone import sole_writer
     from feedseg.engine.convert import ConvertFiles
     from feedseg.engine.local import Local
     from feedseg.engine.outcomes import Failed
+    from feedseg.engine.results_folder import journals_of
     from feedseg.engine.run import run
     from feedseg.io.results import known_classes
     from feedseg.io.writers.json import WRITER as RECORD
@@ -75,7 +77,10 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
     output.check_places(out)
     failures: list[str] = []
     kept: list[Path] = []
-    with progress(visible=True) as bar:
+    written = {out, *(out / path.parent.relative_to(folder) for path in records)}
+    if journals_of(out).in_use():
+        raise FeedsegError(f"feedseg segment is writing into {out}: wait until it has ended, or give another --out")
+    with sole_writer(out, written), progress(visible=True) as bar:
         task = bar.add_task("results", total=len(records))
 
         def tell(outcome: Outcome[Path, Path | None]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feedseg.apps.cli.console import complain, console, facts, progress, show
+from feedseg.engine.alone import sole_writer
 from feedseg.engine.outcomes import Failed, Outcome
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
@@ -73,7 +74,7 @@ def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int
         sources = [job.source for job in jobs if isinstance(job, MappedMask)]
         if doubt := survey(name, sources, lambda done, total: bar.update(task, completed=done, total=total)):
             complain(doubt)
-    with progress(visible=True) as bar:
+    with sole_writer(out, (job.target.parent for job in jobs)), progress(visible=True) as bar:
         task = bar.add_task("masks", total=len(jobs))
 
         def tell(outcome: Outcome[Job, bool]) -> None:
