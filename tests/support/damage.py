@@ -20,6 +20,7 @@ VALUES: list[Any] = [
     0,
     -1,
     10**30,
+    10**400,
     2**63,
     0.5,
     -1e308,
@@ -46,7 +47,7 @@ def damaged(content: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
 
 
 def rearranged(value: Any, edits: list[tuple[str, int, Any]]) -> Any:
-    """A JSON value with some nodes replaced (v), deleted (d), renamed (k), repeated (r) or nested deeply (n)."""
+    """A JSON value with some nodes replaced (v), deleted (d), renamed (k), repeated or moved (r), or nested (n)."""
     value = deepcopy(value)
     for kind, place, new in edits:
         nodes = _nodes(value)
@@ -62,7 +63,8 @@ def rearranged(value: Any, edits: list[tuple[str, int, Any]]) -> Any:
         elif isinstance(holder, list):
             holder.insert(key, deepcopy(holder[key]))
         else:
-            holder[f"{key}x" if kind == "k" else next(iter(holder))] = holder.pop(key)
+            name = f"{key}x" if kind == "k" else next(iter(holder))
+            holder[name] = holder.pop(key)
     return value
 
 
