@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from feedseg.engine.journal import JournalFolder, Record, damaged
-from feedseg.engine.kept import Kept, Stamp, is_as_written, stamp
+from feedseg.engine.kept import Kept, Stamp, check_below, is_as_written, stamp
 from feedseg.io.sources.base import STATE, Found
 
 # Items that are no images: how images are called, and what is one file for all of them.
@@ -67,10 +67,16 @@ class Contents:
         if result is None:
             return
         if record.item == NAMES:
+            for stem in result.values():
+                check_below(stem)
             self.names.update(result)
         elif record.item == EXPORTS:
             outputs = {path: (int(size), str(digest)) for path, (size, digest) in result["outputs"].items()}
-            self.exported = Exported(result["of"], outputs, result["files"])
+            for path in (*outputs, *result["files"].values()):
+                check_below(path)
+            self.exported = Exported(str(result["of"]), outputs, result["files"])
+        elif not isinstance(record.item, str):
+            raise TypeError("an image is told by its path")
         elif "moved" in result:
             self.kept.pop(record.item, None)
             self.names.pop(record.item, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from feedseg.errors import FeedsegError
@@ -32,6 +32,15 @@ def is_as_written(path: Path, written: Stamp) -> bool:
         return path.stat().st_size == written[0] and stamp(path) == written
     except OSError:
         return False
+
+
+def check_below(path: object) -> None:
+    """Raises TypeError or ValueError where this is no path below a folder, with slashes."""
+    if not isinstance(path, str):
+        raise TypeError(f"{path!r} is no path")
+    pure = PurePosixPath(path)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in path:
+        raise ValueError(f"{path[:80]!r} is not below the folder")
 
 
 @dataclass(frozen=True)
@@ -74,4 +83,10 @@ class Kept:
     def from_json(cls, content: Mapping[str, Any]) -> Kept:
         """The same. Raises TypeError, ValueError or KeyError where it is none."""
         outputs = {path: (int(size), str(digest)) for path, (size, digest) in content["outputs"].items()}
-        return cls(content["stem"], content.get("image"), outputs, dict(content.get("files", {})), content.get("about"))
+        files = dict(content.get("files", {}))
+        image, about = content.get("image"), content.get("about")
+        for path in (content["stem"], *outputs, *files.values()):
+            check_below(path)
+        if not isinstance(image, str | None) or not isinstance(about, dict | None):
+            raise TypeError("an image is told by a digest, and its result by an object")
+        return cls(content["stem"], image, outputs, files, about)

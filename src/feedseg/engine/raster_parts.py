@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ class RasterParts:
         while self._record(self.number).is_file():
             try:
                 self._count(read_json_file(self._record(self.number)), self._read(self.number))
-            except (OSError, ValueError, KeyError, TypeError, zlib.error):  # damaged: from here on it is made anew
-                break
+            except (OSError, ValueError, KeyError, TypeError, OverflowError, zlib.error):
+                break  # damaged: from here on it is made anew
 
     def write(self, band: Band) -> None:
         """Keep the next band."""
@@ -75,8 +76,8 @@ class RasterParts:
 
     def _count(self, content: Mapping[str, Any], labels: np.ndarray) -> None:
         areas, confidence = np.array(content["areas"], np.int64), float(content["confidence"])
-        if int(content["start"]) != self.row:
-            raise ValueError("a band of another place")
+        if int(content["start"]) != self.row or areas.ndim != 1 or not isfinite(confidence):
+            raise ValueError("a band of another place, or of no classes")
         self.areas = areas if self.areas is None else self.areas + areas
         self.confidence += confidence
         self.number, self.row = self.number + 1, self.row + len(labels)

@@ -61,8 +61,8 @@ class Parts:
         while (path := self._record(self.number)).is_file():
             try:
                 self._count(read_json_file(path))
-            except (OSError, ValueError, KeyError, TypeError, IndexError):  # damaged: from here on it is made anew
-                break
+            except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
+                break  # damaged: from here on it is made anew
 
     @property
     def labels(self) -> list[Path]:
@@ -112,6 +112,9 @@ class Parts:
 
     def _count(self, content: Mapping[str, Any]) -> None:
         frames, last = content["frames"], int(content["last"])
+        for one in frames:
+            if np.array(one["pixels"], np.int64).ndim != 1 or not isinstance(one["mean_confidence"], float):
+                raise TypeError("a frame without areas or confidence")
         self.next_frame = int(frames[-1]["frame"]) + 1
         self.number, self.done, self.last = self.number + 1, self.done + len(frames), last
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from feedseg.engine.journal import JournalFolder, damaged
 
+MOST = 2**31 - 1  # pixels of an image
 STEM = "images"  # of the journals' names
 Identity = tuple[str, tuple[int, ...]]  # an image's name, and how large its files are
 
@@ -63,7 +64,21 @@ class Measured:
             return {name: np.array(rows, np.int64).reshape(-1, columns) for name, rows in content[field].items()}
 
         labels = content.get("labels", {})  # older journals have none
-        return cls(*image, arrays("pixels", 3), arrays("boundaries", 5), content["seconds"], content["memory"], labels)
+        seconds = {part: float(one) for part, one in content["seconds"].items()}
+        memory = None if content["memory"] is None else int(content["memory"])
+        if not all(isinstance(one, str) for one in labels.values()):
+            raise TypeError("a map of labels is a text")
+        return cls(*image, arrays("pixels", 3), arrays("boundaries", 5), seconds, memory, labels)
+
+    def fits(self, variants: Iterable[str], classes: int) -> bool:
+        """Whether every one of the variants was measured, and all numbers are such as so many classes have."""
+        rows = [*self.pixels.values(), *self.boundaries.values()]
+        indices = [*(one[:, :2] for one in self.pixels.values()), *(one[:, :1] for one in self.boundaries.values())]
+        return (
+            all(variant in self.pixels and variant in self.seconds for variant in variants)
+            and all(one.min(initial=0) >= 0 and one.max(initial=0) <= MOST for one in rows)
+            and all(one.max(initial=0) < classes for one in indices)
+        )
 
 
 @dataclass

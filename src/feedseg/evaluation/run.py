@@ -17,6 +17,7 @@ from feedseg.engine.processes import Processes
 from feedseg.engine.run import Recording, Totals, run
 from feedseg.engine.shards import Shard
 from feedseg.engine.task import Executor, Task
+from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.samples import Sample
 from feedseg.evaluation.experiment import Bench
 from feedseg.evaluation.measured import STEM, Measured, identity_json, read_measurements
@@ -133,4 +134,7 @@ def collect(one: BenchmarkRun) -> Result:
     """
     experiment = one.bench.experiment
     measurements = read_measurements(JournalFolder(one.folder, STEM))
-    return summarise(measurements, one.samples, [*experiment.variants], experiment.classes)
+    try:
+        return summarise(measurements, one.samples, [*experiment.variants], experiment.classes)
+    except FeedsegError as error:
+        raise FeedsegError(f"{one.folder}: {error}") from error

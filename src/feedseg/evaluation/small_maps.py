@@ -8,6 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from feedseg.errors import FeedsegError, first_line
+
 LONGEST = 320  # pixels of the long side, at most
 
 
@@ -30,6 +32,15 @@ def encode_map(labels: np.ndarray) -> str:
 
 
 def decode_map(text: str) -> np.ndarray:
-    """The inverse: (height, width), int32."""
-    with Image.open(BytesIO(base64.b64decode(text)), formats=("PNG",)) as image:
-        return np.asarray(image).astype(np.int32)
+    """The inverse: (height, width), int32.
+
+    Raises:
+        FeedsegError: it is none, or larger than one can be.
+    """
+    try:
+        with Image.open(BytesIO(base64.b64decode(text)), formats=("PNG",)) as image:
+            if image.mode in ("L", "I;16") and max(image.size) <= LONGEST:
+                return np.asarray(image).astype(np.int32)
+    except Exception as error:  # Pillow raises whatever it stumbles over
+        raise FeedsegError(f"a journal's map of labels is damaged: {first_line(error)}") from error
+    raise FeedsegError("a journal's map of labels is damaged: it has another size or form")

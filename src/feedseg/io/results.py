@@ -263,13 +263,12 @@ def _checked(content: Any) -> dict[str, Any]:
     if [one["name"] for one in classes] != names or not all(isinstance(name, str) for name in names):
         raise ValueError("names and classes differ")
     for one in classes:
-        if len(bytes.fromhex(one["colour"].removeprefix("#"))) != 3 or not isinstance(one["pixels"], int):
-            raise ValueError(f"class {one['name']!r} has no colour or no pixels")
-        if not all(isinstance(word, str) for word in one["words"]):
-            raise TypeError(f"class {one['name']!r} has no words")
+        _check_class(one)
     for key, kind in (("background", bool), ("models", dict), ("settings", dict), ("version", str)):
         if not isinstance(content[key], kind):
             raise TypeError(f"{key} is no {kind.__name__}")
+    if not all(isinstance(model, dict) for model in content["models"].values()):
+        raise TypeError("a model is no object")
     for key in ("mean_confidence", "threshold"):
         if not isinstance(content[key], int | float):
             raise TypeError(f"{key} is no number")
@@ -280,6 +279,16 @@ def _checked(content: Any) -> dict[str, Any]:
         "background": content["background"],
         "regions": Regions(**content.get("regions", {})),
     }
+
+
+def _check_class(one: Any) -> None:
+    """KeyError, TypeError, ValueError or AttributeError if this is no class of a record."""
+    if len(bytes.fromhex(one["colour"].removeprefix("#"))) != 3 or not isinstance(one["pixels"], int):
+        raise ValueError(f"class {one['name']!r} has no colour or no pixels")
+    if not all(isinstance(word, str) for word in one["words"]):
+        raise TypeError(f"class {one['name']!r} has no words")
+    if not isinstance(one.get("mean_confidence"), int | float | None):
+        raise TypeError(f"the confidence of class {one['name']!r} is no number")
 
 
 def _read_labels(record: Record) -> np.ndarray:

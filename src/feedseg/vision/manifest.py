@@ -68,7 +68,7 @@ def open_manifest(folder: Path) -> Model:
         encoder, size = _sentence_encoder(folder, text, used) if described else _bank(folder, text, used)
     except KeyError as error:
         raise FeedsegError(f"{folder / MANIFEST}, or a file that it names, lacks {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise FeedsegError(f"{folder / MANIFEST} holds a value of a wrong type: {first_line(error)}") from error
     if size != projection.shape[1]:
         raise FeedsegError(f"{source}: its words have {size} numbers, and its projection gives {projection.shape[1]}")

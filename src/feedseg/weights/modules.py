@@ -147,7 +147,7 @@ def channels(values: Any, source: str) -> Channels:
     """Three finite numbers, or an error that names their source."""
     try:
         red, green, blue = (float(value) for value in values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise FeedsegError(f"{source}: its normalisation is not three numbers: {values!r}") from error
     if not all(map(math.isfinite, (red, green, blue))):
         raise FeedsegError(f"{source}: its normalisation is not three numbers: {values!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from feedseg.errors import FeedsegError
+from feedseg.errors import FeedsegError, first_line
 from feedseg.evaluation.datasets.benchmarks import LARGEST_VALUE, Benchmark
 from feedseg.evaluation.datasets.stored import fault_of_mask, stored_numbers
 from feedseg.io.decoders import check_regular, decoders
@@ -95,8 +95,10 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise FeedsegError(f"{path} is missing") from error
     except UnidentifiedImageError as error:
         raise FeedsegError(f"{path} is not an image in a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise FeedsegError(f"{path} cannot be read: {error}") from error
+    except (FeedsegError, MemoryError):
+        raise
+    except Exception as error:  # decoders are many, and so is what they raise of damaged files
+        raise FeedsegError(f"{path} cannot be read: {first_line(error)}") from error
 
 
 def wrong_values(wrong: Sequence[int], values: MaskValues) -> str:

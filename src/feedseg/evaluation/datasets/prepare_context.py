@@ -18,6 +18,7 @@ from feedseg.json_files import parse_json
 
 ANNOTATIONS = "trainval_merged.json"
 PHASE = "val"
+LONGEST_SIDE = 20_000  # pixels of an image
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Regions:
             try:
                 size = tuple(region["size"])
                 inside = decode_mask(region["counts"], self.size)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise FeedsegError(f"{origin}: a region is not run-length encoded (size, counts)") from error
             except FeedsegError as error:
                 raise FeedsegError(f"{origin}: {error}") from error
@@ -92,7 +93,9 @@ def read_regions(path: Path, names: tuple[str, ...]) -> Iterator[Regions]:
             )
             for key, entry in images.items()
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if wrong := next((one for one in found if not 0 < min(one.size) <= max(one.size) <= LONGEST_SIDE), None):
+            raise ValueError(f"the size {wrong.size} of {wrong.name}")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FeedsegError(f"{path} has not the layout of {ANNOTATIONS}: {error!r} is missing or wrong") from error
     if not found:
         raise FeedsegError(f"{path} has no images of the phase {PHASE!r}")

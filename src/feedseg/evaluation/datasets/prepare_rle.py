@@ -14,6 +14,8 @@ import numpy as np
 
 from feedseg.errors import FeedsegError
 
+LONGEST = 60  # bits of a number; the last five may have a sign
+
 
 def decode_mask(counts: str | Sequence[int], size: tuple[int, int]) -> np.ndarray:
     """Which pixels lie inside: (height, width), bool.
@@ -47,6 +49,8 @@ def decompressed(text: str) -> list[int]:
             raise FeedsegError(f"{character!r} cannot stand in a run-length encoded mask")
         number |= (bits & 31) << shift
         shift += 5
+        if shift > LONGEST:
+            raise FeedsegError("a number in a run-length encoded mask is longer than 64 bits")
         if bits & 32:
             continue
         if bits & 16:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from feedseg.engine.outcomes import Failed
+from feedseg.errors import FeedsegError
 from feedseg.evaluation.measured import Identified, Measured, Measurements, identity, total
 from feedseg.evaluation.metrics.bootstrap import ImageAreas, Interval, gain_interval, iou_interval
 from feedseg.evaluation.metrics.boundaries import mean_boundary_score
@@ -109,10 +110,14 @@ def summarise(
         wanted: the images, in the benchmark's order.
         variants: their names.
         classes: how many labels there are.
+
+    Raises:
+        FeedsegError: what the journals hold of an image is not of these variants and classes.
     """
     identities = [identity(one) for one in wanted]
     measured = [measurements.measured[one] for one in identities if one in measurements.measured]
-    parts = [*variants] if not measured else [*measured[0].seconds]
+    if wrong := next((one for one in measured if not one.fits(variants, classes)), None):
+        raise FeedsegError(f"the journal is damaged: what it holds of {wrong.name} was not measured so; delete it")
     memory = [one.memory for one in measured if one.memory is not None]
     names = tuple(one.name for one in measured)
     by_variant = {variant: _variant(measured, variant, classes) for variant in variants}
@@ -121,11 +126,17 @@ def summarise(
         names=names,
         failed=tuple(Failed(one[0], measurements.failed[one]) for one in identities if one in measurements.failed),
         variants=by_variant,
-        seconds={part: float(np.median([one.seconds[part] for one in measured])) for part in parts if measured},
+        seconds=_medians([one.seconds for one in measured]),
         memory=max(memory, default=None),
     )
     shown = {choice.name for chosen in result.choices.values() for choice in chosen}
     return replace(result, labels={one.name: one.labels for one in measured if one.name in shown})
+
+
+def _medians(seconds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of every part that the first image has, over the images that have it."""
+    parts = seconds[0] if seconds else ()
+    return {part: float(np.median([one[part] for one in seconds if part in one])) for part in parts}
 
 
 def _variant(measured: Sequence[Measured], variant: str, classes: int) -> VariantResult:

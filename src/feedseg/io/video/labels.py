@@ -81,5 +81,11 @@ def read_labels(path: str | Path) -> Generator[tuple[float, np.ndarray], None, N
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
                 yield float(frame.time), frame.to_ndarray()
-    except (av.error.FFmpegError, OSError) as error:
+    except (
+        av.error.FFmpegError,
+        OSError,
+        ValueError,
+        TypeError,
+        IndexError,
+    ) as error:  # it has no such stream or times
         raise FeedsegError(f"{path} cannot be read as a video of labels: {first_line(error)}") from error
