@@ -478,7 +478,7 @@ def test_provenance_names_models_and_revisions(clip, dino):
         ({"feedback": Settings}, "is no feedback"),
         (
             {"feedback": "papre"},
-            "there is no feedback 'papre'; did you mean paper. there are calibrated, paper, or .*, auto or none",
+            "there is no feedback 'papre'; did you mean paper. there are calibrated, near, paper, or .*, auto or none",
         ),
     ],
 )

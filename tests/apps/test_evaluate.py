@@ -177,7 +177,7 @@ def test_other_images_of_the_same_names_are_measured_anew(
         (("scenes", "--shard", "1/3", "--shards", "2"), "give one of them"),
         (
             ("scenes", "--feedback", "none,mine"),
-            "--feedback takes none, paper, calibrated, auto, control or package.module:Name",
+            "--feedback takes none, paper, calibrated, near, auto, control or package.module:Name",
         ),
         (("scenes", "--window", "half"), "--window is a number of pixels or none"),
         (("scenes", "--speed", "slow"), "--speed is protocol or fast, not 'slow'"),

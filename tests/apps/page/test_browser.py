@@ -223,7 +223,7 @@ def test_all_of_it_by_keyboard(opened: Opened, drawn: list[Path]) -> None:
     tab_to(".fs-stage")
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
-    assert page.locator(".fs-tip").is_visible()
+    page.locator(".fs-tip").wait_for(state="visible")
     page.keyboard.press("Enter")
     page.locator("#fs-patch img").nth(1).wait_for()
     assert re.search(r"The patch at 12[78],", page.inner_text("#fs-patch"))  # 0.4 of 320

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 import tiny_models
 from feedseg import FeedsegError, Segmenter, Settings, Vocabulary
 from feedseg.vision.model import open_model
+from feedseg.vision.text.sentence import SentenceEncoder
 from feedseg.weights.quantised import dequantised
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"a photo of cat sofa couch sky grass dog ##s red the".split(), "."]
@@ -86,6 +87,7 @@ def test_equals_the_encoder_by_hand_and_the_projection(tmp_path):
 def test_no_byte_depends_on_the_words_that_are_embedded_beside(tmp_path, monkeypatch):
     save(tmp_path)
     text = open_model(tmp_path).text
+    assert isinstance(text, SentenceEncoder)
     words = ["cat", "red sofa", "dogs", "a blue grass floor"]
     alone = []
     for number, word in enumerate(words):

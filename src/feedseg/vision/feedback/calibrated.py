@@ -186,10 +186,11 @@ def less_mean(direction: Tensor) -> Tensor:
     sums = [some.to(accurate).sum(dim=1, keepdim=True) for some in direction.split(ROWS, dim=1)]
     mean = torch.stack(sums).sum(dim=0) / direction.shape[1]
     found = direction.new_empty(*direction.shape[:2], direction.shape[2] + 1)
-    for some, out in zip(direction.split(ROWS, dim=1), found.split(ROWS, dim=1), strict=True):
-        exact = some.to(accurate) - mean
-        out[..., :-1] = exact
-        out[..., -1:] = exact.square().sum(dim=-1, keepdim=True) / 2
+    for start in range(0, direction.shape[1], ROWS):
+        rows = slice(start, start + ROWS)
+        exact = direction[:, rows].to(accurate) - mean
+        found[:, rows, :-1] = exact
+        found[:, rows, -1:] = exact.square().sum(dim=-1, keepdim=True) / 2
     return found
 
 
