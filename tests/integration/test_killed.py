@@ -16,11 +16,11 @@ from paths import ROOT
 def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     killed = importlib.import_module("killed")
-    killed.draw(tmp_path / "images", 12)
+    killed.draw(tmp_path / "images", 8)
     subprocess.run(killed.command("undisturbed", 1), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    found = killed.killed_run(tmp_path, kills=2, shards=1, seed=3)
-    assert len(killed.files(tmp_path / "undisturbed")) == 36
-    assert (found.kills, found.different, found.left) == (2, [], [])
+    found = killed.killed_run(tmp_path, kills=1, shards=1, seed=3)
+    assert len(killed.files(tmp_path / "undisturbed")) == 24
+    assert (found.kills, found.different, found.left) == (1, [], [])
     assert found.lines == sorted(found.lines)
 
 
