@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from feedseg.engine.outcomes import Done, Failed
-from feedseg.engine.processes import Processes
+from feedseg.engine.processes import GIVE_UP, Processes
 
 
 def test_every_item_has_its_outcome_and_workers_serve_several_lists(work) -> None:
@@ -31,10 +32,62 @@ def test_every_item_has_its_outcome_and_workers_serve_several_lists(work) -> Non
 def test_a_worker_that_ends_early_ends_no_other_and_is_told(work) -> None:
     told: list[str] = []
     with Processes(work.build, 2, on_lost=told.append) as executor:
-        outcomes = list(executor.map(["exit", 1, 2, 3]))  # the first worker has the first and the third
-        assert [outcome.item for outcome in outcomes] == [1, 3]
-        assert told == ["worker 1/2: ended early (exit code 3)"]
-        assert sorted(outcome.item for outcome in executor.map([4, 5, 6])) == [4, 5, 6]  # by the other one
+        outcomes = {outcome.item: outcome for outcome in executor.map(["exit", 1, 2, 3])}
+        assert outcomes == {
+            1: Done(1, 2),
+            2: Done(2, 4),
+            3: Done(3, 6),
+            "exit": Failed("exit", "the process that worked on it alone ended early (exit code 3)"),
+        }
+        assert told == ["worker 1/2: ended early (exit code 3); another one goes on"] * 2
+        assert sorted(outcome.item for outcome in executor.map([4, 5, 6])) == [4, 5, 6]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_of_items_that_are_processed_together_only_the_one_that_kills_fails(work) -> None:
+    told: list[str] = []
+    with Processes(work.build_together, 1, threads=1, on_lost=told.append) as executor:
+        outcomes = list(executor.map([1, 2, "kill", 3, 4, 5, 6]))
+    assert [outcome.item for outcome in outcomes if isinstance(outcome, Done)] == [1, 2, 3, 4, 5, 6]
+    assert [outcome for outcome in outcomes if isinstance(outcome, Failed)] == [
+        Failed("kill", "the process that worked on it alone ended early (exit code -9)")
+    ]
+    assert len(told) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_worker_that_is_killed_once_loses_nothing(work, tmp_path: Path) -> None:
+    item = (str(tmp_path / "there"),)
+    with Processes(work.build, 1) as executor:
+        assert list(executor.map([1, item, 2])) == [Done(1, 2), Done(item, 2 * item), Done(2, 4)]
+
+
+def test_an_item_that_takes_too_long_is_given_up(work) -> None:
+    told: list[str] = []
+    with Processes(work.build, 1, on_lost=told.append, seconds=2) as executor:
+        outcomes = list(executor.map([1, "hang", 2]))
+    assert outcomes == [
+        Done(1, 2),
+        Failed("hang", "the process that worked on it alone was ended after 2 s on one image"),
+        Done(2, 4),
+    ]
+    assert told == ["worker 1/1: was ended after 2 s on one image; another one goes on"] * 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_workers_that_only_die_are_given_up(work) -> None:
+    told: list[str] = []
+    with Processes(work.build, 1, on_lost=told.append) as executor:
+        outcomes = list(executor.map(["exit"] * 9))
+    assert len(outcomes) == GIVE_UP - 1
+    assert told[GIVE_UP - 1 :] == ["worker 1/1: ended early (exit code 3)"]
+
+    with Processes(work.build_never, 1, on_lost=told.append) as executor:
+        assert list(executor.map([1, 2])) == []
+    assert told[GIVE_UP:] == [
+        "worker 1/1: ended early (exit code -9); another one goes on",
+        "worker 1/1: ended early (exit code -9)",
+    ]
 
 
 def test_a_worker_that_cannot_begin_is_told_while_others_work(work) -> None:
