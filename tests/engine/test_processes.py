@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,6 +97,26 @@ def test_a_worker_that_cannot_begin_is_told_while_others_work(work) -> None:
     with Processes(work.build_first_only, 2, on_lost=told.append) as executor:
         assert [outcome.item for outcome in executor.map([1, 2, 3])] == [1, 3]
     assert told == ["worker 2/2: there is no model"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_worker_that_is_told_twice_to_end_says_what_it_was_writing(work, tmp_path: Path) -> None:
+    item = tmp_path / "item"
+    os.mkfifo(f"{item}.pipe")
+
+    def tell() -> None:
+        while not (begun := Path(f"{item}.begun")).exists():
+            time.sleep(0.01)
+        for _ in range(2):
+            os.kill(int(begun.read_text()), signal.SIGTERM)
+            time.sleep(0.2)  # so that they are two
+        Path(f"{item}.pipe").write_text("written\n")
+
+    told: list[str] = []
+    with Processes(work.build_writes, 1, on_lost=told.append) as executor, ThreadPoolExecutor(1) as pool:
+        pool.submit(tell)
+        assert list(executor.map([str(item)])) == [Done(str(item), "written")]
+    assert told == ["worker 1/1: ended early (exit code 0)"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
