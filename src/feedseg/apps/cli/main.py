@@ -98,9 +98,8 @@ def entry() -> NoReturn:
         code = main()
     except KeyboardInterrupt:  # one more, while the first was told
         code = INTERRUPTED
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(code))
+    for number in (signal.SIGINT, signal.SIGTERM):  # ignored until the end: Python gives up handlers before that
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
