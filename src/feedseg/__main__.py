@@ -1,7 +1,5 @@
 """`python -m feedseg`."""
 
-import sys
+from feedseg.apps.cli.main import entry
 
-from feedseg.apps.cli.main import main
-
-sys.exit(main())
+entry()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,13 @@ def test_without_network_the_error_says_how_to_bring_weights(tmp_path: Path, dra
     assert done.stderr.startswith("feedseg: openai/clip-vit-base-patch16 ")
     assert "--model FOLDER" in done.stderr
     assert "HF_HOME" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_it_is_ending_changes_no_exit_code(name: str) -> None:
+    late = "import os, signal\nclass Late:\n    def __del__(self, kill=os.kill, process=os.getpid()):\n        "
+    late += f"kill(process, {int(getattr(signal, name))})\n"  # when the interpreter takes itself apart
+    late += "signal.late = Late()\nfrom feedseg.apps.cli.main import entry\nentry()"
+    ended = subprocess.run([sys.executable, "-c", late, "--version"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("feedseg ")

@@ -17,7 +17,10 @@ WORK = '''
 """What workers do in the tests; numbers are doubled."""
 
 import os
+import signal
 import sys
+import time
+from itertools import islice
 
 from feedseg.engine.task import Task
 from feedseg.errors import FeedsegError
@@ -33,6 +36,15 @@ class Double(Task):
         for item in loaded:
             if item == "exit":
                 os._exit(3)
+            if item == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if item == "hang":
+                time.sleep(1000)
+            if isinstance(item, tuple):  # a file that is not there the first time
+                there = os.path.exists(item[0])
+                open(item[0], "w").close()
+                if not there:
+                    os.kill(os.getpid(), signal.SIGKILL)
             if item == "broken":
                 raise IndexError("7")
             yield 2 * item
@@ -47,8 +59,40 @@ class Late(Double):
                 yield pipe.readline().strip()
 
 
+class Together(Double):
+    """Takes three at once."""
+
+    def process(self, loaded):
+        loaded = iter(loaded)
+        while batch := list(islice(loaded, 3)):
+            yield from list(Double.process(self, batch))
+
+
+class Writes(Double):
+    """Finishes once it is told to, by a line on a pipe beside a file that it makes."""
+
+    def finish(self, item, processed):
+        with open(item, "w") as file:
+            file.write(str(os.getpid()))
+        os.replace(item, item + ".begun")
+        with open(item + ".pipe") as pipe:
+            return pipe.readline().strip()
+
+
 def build(shard):
     return Double()
+
+
+def build_writes(shard):
+    return Writes()
+
+
+def build_together(shard):
+    return Together()
+
+
+def build_never(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def build_late(shard):

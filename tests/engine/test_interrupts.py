@@ -13,6 +13,7 @@ from feedseg.engine.interrupts import (
     interruptible_each,
     interrupts_held,
     termination_raised,
+    unbroken,
 )
 
 
@@ -39,6 +40,20 @@ def test_a_second_interrupt_does_not_wait() -> None:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_in_what_is_unbroken_a_second_one_waits_too() -> None:
+    done = []
+    with interrupts_held():
+        with unbroken():
+            for _ in range(2):
+                signal.raise_signal(signal.SIGTERM)
+            done.append("written")
+            with pytest.raises(Terminated), interruptible():
+                done.append("not reached")
+        with interruptible():
+            done.append("next")
+    assert done == ["written", "next"]
 
 
 def test_between_values_an_interrupt_waits_for_the_next_one() -> None:

@@ -55,6 +55,27 @@ def test_a_run_goes_on_after_what_is_done_and_tries_failures_again(batches, tmp_
         run(Local(task), ITEMS, recording(tmp_path, new=1))
 
 
+def test_an_interrupt_while_one_is_told_keeps_what_others_have_made(tmp_path: Path) -> None:
+    class Workers:
+        """Once they are told of an interrupt they say what they have finished."""
+
+        def map(self, items: Sequence[str]) -> Iterator[Outcome[str, str]]:
+            try:
+                for item in items:
+                    yield Done(item, item)
+            except KeyboardInterrupt:
+                yield from (Done("c", "c"), Failed("d", "wrong"))
+                raise
+
+    def interrupt(outcome: Outcome[str, str]) -> None:
+        if outcome.item in "bc":  # a second time, too
+            raise KeyboardInterrupt
+
+    totals = run(Workers(), ITEMS, recording(tmp_path), interrupt)
+    assert (totals.interrupted, totals.done, totals.exit_code) == (True, 3, INTERRUPTED)
+    assert [item for item, _ in results(tmp_path)] == ["a", "b", "c"]
+
+
 def test_an_interrupt_keeps_what_was_reached(batches, tmp_path: Path) -> None:
     def interrupt(outcome: Outcome[str, str]) -> None:
         if outcome.item == "b":

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,24 @@ from paths import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 IMAGES = 12
+FAULTY = """
+import os, signal, time
+from pathlib import Path
+from feedseg.io.writers.base import Writer
+
+class Faulty(Writer):
+    name, suffix, description = "faulty", ".faulty.txt", "what ends a process once, where a file says so"
+
+    def encode(self, result):
+        said = Path(__file__).with_name(Path(result.source).name)
+        what = said.read_text() if said.exists() else ""
+        said.unlink(missing_ok=True)
+        if what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "hang":
+            time.sleep(1000)
+        return result.source.encode()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +80,14 @@ def _running(group: int) -> list[str]:
     return [" ".join(line) for line in lines if line[0] == str(group) and not line[1].startswith("Z")]
 
 
+def _left_over(group: int) -> list[str]:
+    """Those that are still there after a while, which is more than ending takes."""
+    end = time.monotonic() + 30
+    while (running := _running(group)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return running
+
+
 def test_a_signal_to_all_processes_of_a_run_leaves_none_and_no_half(killed: Any, folder: Path) -> None:
     number, code = signal.SIGTERM, 143
     out = f"signal-{code}"
@@ -73,7 +100,7 @@ def test_a_signal_to_all_processes_of_a_run_leaves_none_and_no_half(killed: Any,
     _, told = process.communicate(timeout=100)
     assert process.returncode == code, told.decode()
     assert b"Traceback" not in told
-    assert _running(process.pid) == []
+    assert _left_over(process.pid) == []
     _goes_on(killed, folder, out)
 
 
@@ -90,3 +117,34 @@ def test_a_limit_of_file_sizes_ends_a_run_in_one_line_and_it_goes_on(killed: Any
         r"^feedseg: cannot write limited/\S+: File too large;.*the same command goes on$", ended.stderr, re.M
     )
     _goes_on(killed, folder, "limited")
+
+
+def test_a_process_that_dies_or_hangs_is_replaced_and_nothing_is_missing(
+    killed: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_writer.py").write_text(FAULTY)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    for name, what in (("002.png", "kill"), ("003.png", "hang")):  # of two processes
+        (tmp_path / name).write_text(what)
+    command = [*killed.command("faulty", 2), "--format", "json", "--format", "faulty_writer:Faulty"]
+    process = subprocess.Popen(
+        [*command, "--give-up-after", "3"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _, told = process.communicate(timeout=200)
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+    told = " ".join(told.split())
+    assert "worker 1/2: ended early (exit code -9); another one goes on" in told
+    assert "worker 2/2: was ended after 3 s on one image; another one goes on" in told
+    assert _left_over(process.pid) == []
+    assert killed.temporaries(folder / "faulty") == []
+    made, undisturbed = killed.files(folder / "faulty"), killed.files(folder / "undisturbed")
+    assert len(made) == 2 * IMAGES
+    assert {name for name, content in made.items() if undisturbed.get(name) != content} == {
+        f"{number:03}.faulty.txt" for number in range(IMAGES)
+    }

@@ -20,6 +20,7 @@ class Terminated(KeyboardInterrupt):
 class _State:
     held: bool = False
     interruptible: int = 0  # how many sections that may be interrupted are entered
+    unbroken: int = 0  # how many sections that nothing may interrupt
     pending: type[KeyboardInterrupt] | None = None
 
 
@@ -57,7 +58,7 @@ def interrupts_held() -> Iterator[None]:
 
     def receive(number: int, _: Any) -> None:
         kind = kinds[signal.Signals(number)]
-        if _STATE.interruptible or _STATE.pending:
+        if _STATE.interruptible or (_STATE.pending and not _STATE.unbroken):
             _STATE.pending = None
             raise kind
         _STATE.pending = kind
@@ -89,6 +90,22 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         _STATE.interruptible -= 1
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """A section, where interrupts are held, in which a second one waits like the first: for what takes a moment.
+
+    A section inside that is `interruptible` still is.
+    """
+    if not _STATE.held or current_thread() is not main_thread():
+        yield
+        return
+    _STATE.unbroken += 1
+    try:
+        yield
+    finally:
+        _STATE.unbroken -= 1
 
 
 def interruptible_each(values: Iterable[T]) -> Iterator[T]:

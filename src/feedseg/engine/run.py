@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence, Set
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from feedseg.engine.interrupts import Terminated, interrupts_held
+from feedseg.engine.interrupts import Terminated, interrupts_held, unbroken
 from feedseg.engine.journal import Fingerprint, Journal, JournalError, JournalFolder, Record, key_of
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result
 from feedseg.engine.shards import Shard
@@ -71,6 +71,14 @@ class Totals(Generic[Item]):
         return SOME_FAILED if self.failed or self.missing or self.error is not None else SUCCESS
 
 
+def _told(
+    outcomes: Generator[Outcome[Item, Result], None, None], stop: KeyboardInterrupt
+) -> Iterator[Outcome[Item, Result]]:
+    """What still comes of an executor that is told of an interrupt which arrived elsewhere; raises it in the end."""
+    yield outcomes.throw(stop)
+    yield from outcomes
+
+
 def run(
     executor: Executor[Item, Result],
     items: Sequence[Item],
@@ -103,18 +111,28 @@ def run(
         outcomes = executor.map(todo)
         if isinstance(outcomes, Generator):
             stack.callback(outcomes.close)
-        try:
-            for outcome in outcomes:
+
+        def keep(outcome: Outcome[Item, Result]) -> None:
+            with unbroken():
                 if journal is not None and recording is not None:
                     journal.append(recording.record(outcome))
                 if isinstance(outcome, Done):
                     totals.done += 1
                 else:
                     totals.failed.append(outcome)
-                if progress is not None:
-                    progress(outcome)
-        except KeyboardInterrupt as stop:
-            totals.interrupted, totals.terminated = True, isinstance(stop, Terminated)
+            if progress is not None:
+                progress(outcome)
+
+        try:
+            try:
+                for outcome in outcomes:
+                    keep(outcome)
+            except KeyboardInterrupt as stop:
+                totals.interrupted, totals.terminated = True, isinstance(stop, Terminated)
+                if isinstance(outcomes, Generator):
+                    with suppress(KeyboardInterrupt):
+                        for outcome in _told(outcomes, stop):
+                            keep(outcome)
         except JournalError as error:
             totals.error = str(error)
         return totals

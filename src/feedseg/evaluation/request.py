@@ -10,6 +10,7 @@ from typing import Any
 
 from feedseg.arguments import chosen_feedback
 from feedseg.decode.refiners.small_areas import SmallAreas
+from feedseg.engine.processes import SECONDS
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark, load_benchmark
 from feedseg.evaluation.datasets.check import examine
@@ -49,6 +50,7 @@ class Request:
     refiners: tuple[str, ...] = ()  # of every variant
     preset: str | None = None  # one more variant, by the preset's name
     sweep: Sweep | None = None  # what it compares, instead of `variants`
+    give_up_after: float = SECONDS  # that one of several processes may take for an image
 
 
 @dataclass(frozen=True)

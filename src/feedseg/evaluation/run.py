@@ -111,7 +111,7 @@ def executor_for(
     if processes == 1:
         return Local(measure_task(runs), request.workers)
     build = partial(build_worker, request, max(1, torch.get_num_threads() // processes))
-    return stack.enter_context(Processes(build, processes, request.workers, on_lost))
+    return stack.enter_context(Processes(build, processes, request.workers, on_lost, request.give_up_after))
 
 
 def build_worker(request: Request, threads: int, shard: Shard) -> Measure:

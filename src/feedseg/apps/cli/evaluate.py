@@ -75,6 +75,7 @@ def evaluate(
     ] = "feedseg-evaluation",
     workers: options.Workers = 2,
     shards: options.Shards = 1,
+    give_up_after: options.GiveUp = 3600.0,
     shard: Annotated[
         str | None,
         option(WORK, "K/N", "Measure only the K-th of N shards, for clusters; see docs/benchmarks.md.", hidden=True),
@@ -136,6 +137,7 @@ def evaluate(
         variants=variants,
         refiners=refiners,
         preset=preset,
+        give_up_after=give_up_after,
     )
     raise typer.Exit(run(request, shards, part, complete=not suite or len(present) == len(SUITE)))
 

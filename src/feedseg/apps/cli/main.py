@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from errno import ENOSPC
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -89,6 +90,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code or FAILED
     return code
+
+
+def entry() -> NoReturn:
+    """Run the command line as a process of its own: what a signal finds ending ends with its exit code all the same."""
+    try:
+        code = main()
+    except KeyboardInterrupt:  # one more, while the first was told
+        code = INTERRUPTED
+    for number in (signal.SIGINT, signal.SIGTERM):  # ignored until the end: Python gives up handlers before that
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:

@@ -245,6 +245,19 @@ Shards = Annotated[
     ),
 ]
 
+GiveUp = Annotated[
+    float,
+    option(
+        WORK,
+        "S",
+        "With --shards: end a process that takes longer for an image, and report that.",
+        "--give-up-after",
+        min=0.01,
+        show_default=True,
+        hidden=True,
+    ),
+]
+
 
 def amount(name: str, text: str) -> int:
     """A number of bytes or pixels, which may be written with k, M or G.

@@ -71,6 +71,7 @@ class SegmentRequest:
     videos: VideoOptions
     rasters: RasterOptions
     as_json: bool  # a line per image to stdout, and all that is for people to stderr
+    give_up_after: float  # seconds that one of several processes may take for an image
 
 
 def find(
@@ -185,7 +186,7 @@ class Executors:
             return Local(_task(request, self.segmenter, self.decoder), request.workers)
         check_processes(processes, self.segmenter.encoder.tower)
         build = partial(build_worker, request, self.folder, max(1, torch.get_num_threads() // processes))
-        return self.stack.enter_context(Processes(build, processes, request.workers, complain))
+        return self.stack.enter_context(Processes(build, processes, request.workers, complain, request.give_up_after))
 
 
 def _task(request: SegmentRequest, segmenter: Segmenter, decoder: IsolatedDecoder) -> SegmentFiles:

@@ -180,6 +180,7 @@ def segment(
         int,
         option(WORK, "N", "Processes; on CUDA each on a device.", min=1, max=256, show_default=True, hidden=True),
     ] = 1,
+    give_up_after: options.GiveUp = 3600.0,
     shard: Annotated[
         str | None,
         option(WORK, "K/N", "Only the K-th of N parts, for several machines with one --out.", hidden=True),
@@ -269,6 +270,7 @@ def segment(
             refused=tuple(name for name, given in whole.items() if given),
         ),
         as_json=as_json,
+        give_up_after=give_up_after,
     )
     findings = find(
         images,

@@ -69,6 +69,7 @@ def sweep(
     ] = "feedseg-sweep",
     workers: options.Workers = 2,
     shards: options.Shards = 1,
+    give_up_after: options.GiveUp = 3600.0,
     class_token: options.ClassToken = None,
     residual: options.Residual = None,
     help_all: options.HelpAll = False,
@@ -122,6 +123,7 @@ def sweep(
         out=folder,
         refiners=refiners,
         sweep=compared,
+        give_up_after=give_up_after,
     )
     raise typer.Exit(run(request, shards))
 
