@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from damage import EDITS, damaged
 from feedseg.errors import FeedsegError
 from feedseg.io.decoders import FORMATS, readable
 from feedseg.io.images import decode_image
@@ -24,20 +25,6 @@ CORPUS = sorted((Path(__file__).parent / "corpus/images").iterdir())
 WHOLE = [path for path in CORPUS if not path.name.startswith("bad-")]
 MOST = 1_000_000  # pixels
 PNG = b"\x89PNG\r\n\x1a\n"
-PLACES = st.integers(0, 1_000_000)
-# What is done to bytes: at a place some are replaced, put in, cut out, or repeated.
-EDITS = st.lists(
-    st.tuples(st.sampled_from("rrricd"), PLACES, st.binary(min_size=1, max_size=8)), min_size=1, max_size=6
-)
-
-
-def damaged(content: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
-    for kind, place, new in edits:
-        at = place % max(1, len(content))
-        cut = len(new) if kind in "rc" else 0
-        put = {"r": new, "i": new, "c": b"", "d": content[at : at + 4 * len(new)]}[kind]
-        content = content[:at] + put + content[at + cut :]
-    return content
 
 
 def mended(content: bytes) -> bytes:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from feedseg.engine.raster_bands import Band
-from feedseg.files import remove_temporaries, write_atomically
-from feedseg.io.sources.base import STATE
+from feedseg.engine.unfinished import claim, release
+from feedseg.files import write_atomically
 from feedseg.json_files import read_json_file
 
 
@@ -33,15 +30,8 @@ class RasterParts:
             width: of the raster.
             dtype: of the labels.
         """
-        self.folder = folder / STATE / "rasters" / sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
+        self.folder = claim(folder, "rasters", name, of)
         self._width, self._dtype = width, dtype
-        whose = self.folder / "of.json"
-        said = json.dumps(dict(of), sort_keys=True)
-        if not whose.is_file() or whose.read_text(encoding="utf-8") != said:
-            self.remove()
-            with write_atomically(whose) as temporary:
-                temporary.write_text(said, encoding="utf-8")
-        remove_temporaries(self.folder)
         self.number, self.row = 0, 0  # the next band's, and where it begins
         self.areas: np.ndarray | None = None  # of all classes so far
         self.confidence = 0.0
@@ -66,9 +56,7 @@ class RasterParts:
 
     def remove(self) -> None:
         """Remove all of it, and the folder above once it is empty."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # parts of others, or not there
-            self.folder.parent.rmdir()
+        release(self.folder)
 
     def _read(self, number: int) -> np.ndarray:
         content = zlib.decompress(self._labels(number).read_bytes())

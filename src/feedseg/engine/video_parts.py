@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from feedseg.files import remove_temporaries, write_atomically
-from feedseg.io.sources.base import STATE
+from feedseg.engine.unfinished import claim, release
+from feedseg.files import write_atomically
 from feedseg.io.video.labels import LabelsVideo
 from feedseg.json_files import read_json_file
 from feedseg.segmentation import Segmentation
@@ -48,14 +45,7 @@ class Parts:
             name: what tells the video from others.
             of: all that the parts depend on, as JSON; others' are removed.
         """
-        self.folder = folder / STATE / "videos" / sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
-        whose = self.folder / "of.json"
-        said = json.dumps(dict(of), sort_keys=True)
-        if not whose.is_file() or whose.read_text(encoding="utf-8") != said:
-            self.remove()
-            with write_atomically(whose) as temporary:
-                temporary.write_text(said, encoding="utf-8")
-        remove_temporaries(self.folder)
+        self.folder = claim(folder, "videos", name, of)
         self.number = 0
         self.next_frame, self.done, self.last = 0, 0, -1
         while (path := self._record(self.number)).is_file():
@@ -106,9 +96,7 @@ class Parts:
 
     def remove(self) -> None:
         """Remove all of it, and the folder above once it is empty."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # parts of others, or not there
-            self.folder.parent.rmdir()
+        release(self.folder)
 
     def _count(self, content: Mapping[str, Any]) -> None:
         frames, last = content["frames"], int(content["last"])

@@ -10,7 +10,8 @@ from torch.nn.functional import interpolate
 
 from feedseg.vision.model import Model
 from feedseg.vision.text.clip import ClipTextEncoder, load_tokenizer
-from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.vision.towers.base import TowerFamily
+from feedseg.vision.towers.blocks import ClipBlocks
 from feedseg.weights.checkpoint import Checkpoint, load_weights, read_config
 from feedseg.weights.modules import Channels, build_module, channels, deviations, load_module, normalisation_of
 from feedseg.weights.openclip import OPENCLIP_CONFIG, is_openclip, translated_config, translated_weights
@@ -22,24 +23,15 @@ CLIP_MEAN: Channels = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD: Channels = (0.26862954, 0.26130258, 0.27577711)
 
 
-class ClipTower(VisionTower):
+class ClipTower(ClipBlocks):
     """The vision half of a CLIP: `CLIPVisionModel` and the visual projection, of any size and origin."""
 
     prefix = 1
 
     def __init__(self, model: CLIPVisionModel, projection: nn.Linear, mean: Channels, std: Channels) -> None:
-        super().__init__()
-        self.model: Any = model
+        super().__init__(model)
         self.projection = projection
         self.mean, self.std = mean, std
-        self.patch_size = patch_side(model.config)
-        self.native_grid = native_grid(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        return self.model.encoder.layers
 
     def embed(self, pixels: Tensor) -> Tensor:
         embeddings = self.model.embeddings
@@ -48,29 +40,6 @@ class ClipTower(VisionTower):
         tokens = torch.cat((class_token, patches.flatten(2).transpose(1, 2)), dim=1)
         positions = resize_positions(embeddings.position_embedding.weight, (patches.shape[-2], patches.shape[-1]))
         return self.model.pre_layrnorm(tokens + positions)
-
-    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        attention = layer.self_attn
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(layer.layer_norm1(tokens))
-
-    def project_attended(self, attended: Tensor) -> Tensor:
-        return self.model.encoder.layers[-1].self_attn.out_proj(attended)
-
-    def normed(self, block: int, tokens: Tensor) -> Tensor:
-        return self.model.encoder.layers[block].layer_norm1(tokens)
-
-    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
-        return tokens + self.model.encoder.layers[block].self_attn.out_proj(attended)
-
-    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last = self.model.encoder.layers[-1]
-        tokens = residual + projected
-        return tokens + last.mlp(last.layer_norm2(tokens))
-
-    def final_norm(self, tokens: Tensor) -> Tensor:
-        return self.model.post_layernorm(tokens)
 
     def join(self, tokens: Tensor) -> Tensor:
         return self.projection(self.final_norm(tokens))

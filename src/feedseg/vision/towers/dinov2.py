@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from feedseg.errors import FeedsegError
-from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.vision.towers.base import TowerFamily
+from feedseg.vision.towers.blocks import LayerScaledBlocks
 from feedseg.weights.checkpoint import Checkpoint, read_config
 from feedseg.weights.modules import Channels, load_module
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CLASSES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
 
 
-class Dinov2Tower(VisionTower):
+class Dinov2Tower(LayerScaledBlocks):
     """A DINOv2 encoder with a joint projection trained on its last attention's output.
 
     Such an alignment reads a patch without the last block's LayerScale, residual and feed-forward, behind a layer norm
@@ -35,48 +36,11 @@ class Dinov2Tower(VisionTower):
         self, model: Dinov2Model, norm: nn.LayerNorm, projection: Tensor, mean: Channels, std: Channels
     ) -> None:
         """`norm` and `projection`, (D, E), lead from the last attention's output to the joint space."""
-        super().__init__()
-        self.model: Any = model
+        super().__init__(model)
         self.norm = norm
         self.projection = nn.Linear(*projection.shape, bias=False)
         self.projection.weight = nn.Parameter(projection.T.contiguous(), requires_grad=False)
         self.mean, self.std = mean, std
-        self.patch_size = patch_side(model.config)
-        self.native_grid = native_grid(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-        self.prefix = 1 + getattr(model.config, "num_register_tokens", 0)
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        return self.model.encoder.layer
-
-    def embed(self, pixels: Tensor) -> Tensor:
-        return self.model.embeddings(pixels)
-
-    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        attention = layer.attention
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(layer.norm1(tokens))
-
-    def project_attended(self, attended: Tensor) -> Tensor:
-        return self.model.encoder.layer[-1].attention.o_proj(attended)
-
-    def normed(self, block: int, tokens: Tensor) -> Tensor:
-        return self.model.encoder.layer[block].norm1(tokens)
-
-    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        return tokens + layer.layer_scale1(layer.attention.o_proj(attended))
-
-    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last = self.model.encoder.layer[-1]
-        tokens = residual + last.layer_scale1(projected)
-        return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
-
-    def final_norm(self, tokens: Tensor) -> Tensor:
-        return self.model.layernorm(tokens)
 
     def join(self, tokens: Tensor) -> Tensor:
         return self.projection(self.norm(tokens))

@@ -12,13 +12,14 @@ import string
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate, linear
 
 from feedseg.errors import FeedsegError
 from feedseg.vision.model import Model
 from feedseg.vision.text.padded import PaddedTextEncoder, load_padded_tokenizer
-from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.vision.towers.base import TowerFamily
+from feedseg.vision.towers.blocks import ClipBlocks
 from feedseg.weights.checkpoint import Checkpoint, read_config
 from feedseg.weights.modules import Channels, load_module, normalisation_of
 
@@ -26,7 +27,7 @@ HALF: Channels = (0.5, 0.5, 0.5)  # mean and deviation alike
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class SiglipTower(VisionTower):
+class SiglipTower(ClipBlocks):
     """The vision half of a SigLIP with its pooling head, of any size."""
 
     prefix = 0
@@ -35,47 +36,12 @@ class SiglipTower(VisionTower):
 
     def __init__(self, model: Any, mean: Channels, std: Channels, *, head_mlp: bool = True) -> None:
         """`head_mlp`: a patch goes through the pooling head's feed-forward too, as the pooled image does."""
-        super().__init__()
-        self.model: Any = model
+        super().__init__(model)
         self.head_mlp = head_mlp
         self.mean, self.std = mean, std
-        self.patch_size = patch_side(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-        self.native_grid = self._native_grid()
-
-    def _native_grid(self) -> tuple[int, int]:
-        return native_grid(self.model.config)
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        return self.model.encoder.layers
 
     def embed(self, pixels: Tensor) -> Tensor:
         return self.model.embeddings(pixels, interpolate_pos_encoding=True)
-
-    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        attention = layer.self_attn
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(layer.layer_norm1(tokens))
-
-    def project_attended(self, attended: Tensor) -> Tensor:
-        return self.model.encoder.layers[-1].self_attn.out_proj(attended)
-
-    def normed(self, block: int, tokens: Tensor) -> Tensor:
-        return self.model.encoder.layers[block].layer_norm1(tokens)
-
-    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
-        return tokens + self.model.encoder.layers[block].self_attn.out_proj(attended)
-
-    def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last = self.model.encoder.layers[-1]
-        tokens = residual + projected
-        return tokens + last.mlp(last.layer_norm2(tokens))
-
-    def final_norm(self, tokens: Tensor) -> Tensor:
-        return self.model.post_layernorm(tokens)
 
     def join(self, tokens: Tensor) -> Tensor:
         head = self.model.head
@@ -89,8 +55,8 @@ class NaflexTower(SiglipTower):
 
     square_windows = False  # trained on whole images in their own proportions
 
-    def _native_grid(self) -> tuple[int, int]:
-        side = round(self.model.config.num_patches**0.5)
+    def _grid_of(self, config: Any) -> tuple[int, int]:
+        side = round(config.num_patches**0.5)
         return side, side
 
     def embed(self, pixels: Tensor) -> Tensor:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from feedseg.vision.model import Model
 from feedseg.vision.text.padded import PaddedTextEncoder, load_padded_tokenizer
-from feedseg.vision.towers.base import Projection, TowerFamily, VisionTower, native_grid, patch_side
+from feedseg.vision.towers.base import TowerFamily
+from feedseg.vision.towers.blocks import LayerScaledBlocks
 from feedseg.weights.checkpoint import Checkpoint
 from feedseg.weights.modules import load_module
 
@@ -29,53 +30,21 @@ TEMPLATES = (  # of TCL (Cha et al., CVPR 2023), by which its segmentation is pu
 )
 
 
-class Tipsv2Tower(VisionTower):
+class Tipsv2Tower(LayerScaledBlocks):
     """A TIPSv2 encoder, of any size. It has two class tokens, the second in a register's place."""
 
     default_feedback = "calibrated"  # the paper's constants are for CLIP's spread of cosines
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # trained on RGB in [0, 1]
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model: Any = model
-        self.patch_size = patch_side(model.config)
-        self.native_grid = native_grid(model.config)
-        self.heads = model.config.num_attention_heads
-        self.width = model.config.hidden_size
-        self.prefix = 1 + model.config.num_register_tokens
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        return self.model.encoder.layer
-
-    def embed(self, pixels: Tensor) -> Tensor:
-        return self.model.embeddings(pixels)
-
-    def project_heads(self, block: int, which: Projection, tokens: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        attention = layer.attention
-        projection = {"query": attention.q_proj, "key": attention.k_proj, "value": attention.v_proj}[which]
-        return projection(layer.norm1(tokens))
 
     def project_attended(self, attended: Tensor) -> Tensor:
         """With the block's LayerScale: the final norm was trained on what it lets through, channel by channel."""
         last: Any = self.blocks[-1]
         return last.layer_scale1(last.attention.o_proj(attended))
 
-    def normed(self, block: int, tokens: Tensor) -> Tensor:
-        return self.model.encoder.layer[block].norm1(tokens)
-
-    def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
-        layer: Any = self.blocks[block]
-        return tokens + layer.layer_scale1(layer.attention.o_proj(attended))
-
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         last: Any = self.blocks[-1]
         tokens = residual + projected
         return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
-
-    def final_norm(self, tokens: Tensor) -> Tensor:
-        return self.model.layernorm(tokens)
 
     def join(self, tokens: Tensor) -> Tensor:
         return self.final_norm(tokens)
