@@ -33,7 +33,7 @@ class Disk:
         binary = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         if "b" in mode:
             return binary
-        text = {name: options.get(name) for name in ("encoding", "errors", "newline")}
+        text: dict[str, Any] = {name: options.get(name) for name in ("encoding", "errors", "newline")}
         return io.TextIOWrapper(binary, **text)
 
     def take(self) -> None:
