@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from feedseg.errors import FeedsegError
+from feedseg.io import packages
 from feedseg.io.cleaning import Regions
-from feedseg.io.exports import base
 from feedseg.io.exports.base import Export
 from feedseg.io.output import Output
 from feedseg.io.results import Results, read_result
@@ -111,7 +111,7 @@ def test_formats_that_are_none(formats: list, complaint: str) -> None:
 
 
 def test_a_missing_package_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "find_spec", lambda package: None)
+    monkeypatch.setattr(packages, "find_spec", lambda package: None)
     with pytest.raises(FeedsegError, match=r"'parquet' needs pyarrow: pip install 'feedseg\[formats\]'"):
         Output.of(["parquet"])
 

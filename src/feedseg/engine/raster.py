@@ -26,6 +26,8 @@ from feedseg.io.raster.cog import SUFFIX as LABELS
 from feedseg.io.raster.gdal import load_rasterio
 from feedseg.io.raster.geojson import SUFFIX as POLYGONS
 from feedseg.io.raster.geojson import check_place, write_geojson
+from feedseg.io.raster.geoparquet import SUFFIX as TABLE
+from feedseg.io.raster.geoparquet import write_geoparquet
 from feedseg.io.raster.legend import Legend
 from feedseg.io.raster.overlay import SUFFIX as OVERLAY
 from feedseg.io.raster.overlay import draw_overlay
@@ -37,8 +39,8 @@ from feedseg.labelmap import LabelMap
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
 
-SUFFIXES = (LABELS, NAMES_SUFFIX, OVERLAY, RECORD, POLYGONS)
-FORMATS = ("labels", "overlay", "json", "geojson")  # those of images that a raster has, too
+SUFFIXES = (LABELS, NAMES_SUFFIX, OVERLAY, RECORD, POLYGONS, TABLE)
+FORMATS = ("labels", "overlay", "json", "geojson", "geoparquet")  # those of images that a raster has, too
 Tell = Callable[[Job, int, int | None], object]  # how many bands are finished, of how many
 
 
@@ -153,8 +155,11 @@ class SegmentRasters:
             write_cog(load_rasterio(), labels, interruptible_each(parts.labels()), raster, legend, parts.folder)
             if "overlay" in wanted:
                 draw_overlay(place("overlay", OVERLAY), raster, labels, legend)
+            leave_out = {legend.nodata} | ({0} if legend.background else set())
             if "geojson" in wanted:
-                leave_out = {legend.nodata} | ({0} if legend.background else set())
                 found = interruptible_each(regions(parts.labels(), leave_out))
                 write_geojson(place("geojson", POLYGONS), found, raster, legend)
+            if "geoparquet" in wanted:
+                found = interruptible_each(regions(parts.labels(), leave_out))
+                write_geoparquet(place("geoparquet", TABLE), found, raster, legend)
         return Segmented(job, about, digest, files, {path: stamp(path) for path in files.values()})

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from feedseg.errors import FeedsegError
-from feedseg.io.exports import EXPORTS, base
+from feedseg.io import packages
+from feedseg.io.exports import EXPORTS
 from feedseg.io.exports.base import NEAR
 from feedseg.io.results import Results
 
@@ -71,6 +72,6 @@ def test_results_with_other_classes_need_a_folder_of_their_own(name: str, saved:
 
 @pytest.mark.parametrize("name", ["coco", "parquet"])
 def test_a_package_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "find_spec", lambda package: None)
+    monkeypatch.setattr(packages, "find_spec", lambda package: None)
     with pytest.raises(FeedsegError, match=rf"the format '{name}' needs \w+: pip install 'feedseg\[formats\]'"):
         EXPORTS.load(name).check_installed()

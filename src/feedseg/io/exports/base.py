@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
+from feedseg.io.packages import check_packages
 
 if TYPE_CHECKING:
     from feedseg.io.results import Results
@@ -50,11 +50,7 @@ class Export(ABC):
 
     def check_installed(self) -> None:
         """Raises FeedsegError where a package is missing, saying what to install."""
-        missing = [package for package in self.packages if find_spec(package) is None]
-        if missing:
-            raise FeedsegError(
-                f"the format {self.name!r} needs {' and '.join(missing)}: pip install 'feedseg[formats]'"
-            )
+        check_packages(self.name, self.packages)
 
     def check_place(self, folder: Path) -> None:
         """Raises FeedsegError where a file that is not ours has the name of this one."""

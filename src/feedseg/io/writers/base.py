@@ -31,6 +31,7 @@ class Writer(ABC):
     # What it takes from a result beside the label map: "image", "confidence", "scores". Saved results have no
     # confidence and no scores, and an image only where the file is still there.
     needs: ClassVar[frozenset[str]] = frozenset()
+    packages: ClassVar[tuple[str, ...]] = ()  # that `encode` imports, and `pip install feedseg[formats]` brings
 
     def encode(self, result: Segmentation) -> bytes:
         """What the file holds; the same bytes for the same result."""

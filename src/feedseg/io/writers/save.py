@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
 from feedseg.io.exports import EXPORTS
+from feedseg.io.packages import check_packages
 from feedseg.io.writers import WRITERS
 from feedseg.io.writers.base import Writer
 from feedseg.io.writers.json import WRITER as RECORD
@@ -59,7 +60,7 @@ def load_writers(formats: str | Writer | Iterable[str | Writer] | None = None) -
     """The writers of registered names, of "package.module:Name", or objects; without any, those of `DEFAULT_FORMATS`.
 
     Raises:
-        FeedsegError: there is none of a name, or two write the same file.
+        FeedsegError: there is none of a name, two write the same file, or a package that one needs is missing.
     """
     if formats is None:
         formats = DEFAULT_FORMATS
@@ -82,6 +83,8 @@ def load_writers(formats: str | Writer | Iterable[str | Writer] | None = None) -
     ):
         if twice := next((value for value in values if values.count(value) > 1), None):
             raise FeedsegError(f"two of the formats {what} {twice!r}: leave one out")
+    for writer in writers:
+        check_packages(writer.name, writer.packages)
     return writers
 
 
