@@ -12,11 +12,11 @@ from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
 from feedseg.json_files import read_json_file
+from feedseg.vision.networks.load import load_network
 from feedseg.vision.text.base import NEIGHBOURS, Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vocabulary.words import cleaned
 from feedseg.weights.checkpoint import Checkpoint
-from feedseg.weights.modules import load_module
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -111,7 +111,7 @@ class SentenceFamily(TextFamily):
     model_types = ("bert",)
 
     def open(self, checkpoint: Checkpoint, alignment: TextAlignment, revision: str) -> SentenceEncoder:
-        module = load_module(checkpoint, "BertModel", add_pooling_layer=False)
+        module = load_network(checkpoint, "BertModel", add_pooling_layer=False)
         width = module.config.hidden_size
         if len(alignment.projection) != width:
             shape = tuple(alignment.projection.shape)
