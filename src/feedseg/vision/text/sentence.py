@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +124,9 @@ def _tokenizer(checkpoint: Checkpoint) -> Tokenizer:
 
     path = checkpoint.folder / "tokenizer.json"
     try:
-        settings = read_json_file(path)
-        tokenizer = Tokenizer.from_str(json.dumps(settings | {"truncation": None, "padding": None}))
+        read_json_file(path)  # which refuses what the library would take in silence
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
+        tokenizer.no_truncation()
     except Exception as error:  # the library raises its own kinds, without a common class
         raise FeedsegError(f"{path} is no usable tokenizer: {first_line(error)}") from error
     tokenizer.enable_padding()
