@@ -44,9 +44,9 @@ def scenes(count: int) -> Examples:
         yield read_image(scene.image), np.array(classes)[scene.labels]
 
 
-def photographs(root: Path, count: int) -> Examples:
-    """Photographs and their classes; background and void are ignored."""
-    for name in listed(root, "val")[:count]:
+def photographs(root: Path, split: str, count: int) -> Examples:
+    """Photographs of a split and their classes; background and void are ignored."""
+    for name in listed(root, split)[:count]:
         target = target_of(root, name).astype(np.int64)
         yield read_image(image_path(root, name)), np.where((target == 0) | (target == VOID), VOID, target - 1)
 
@@ -84,7 +84,7 @@ def main() -> None:
     ]
     if (options.root / "feedseg.json").is_file():
         for host in ("proxyclip", "naclip"):
-            examples = photographs(options.root, options.photographs)
+            examples = photographs(options.root, "val", options.photographs)
             settings = HOSTS.load(host).settings
             jobs.append(("photographs", host, str(options.root), settings, Vocabulary(VOC), examples))
     else:

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageShow
+from PIL import Image
 
 from feedseg.errors import FeedsegError
 from feedseg.io.legend import percent
@@ -65,6 +65,8 @@ def show(result: Segmentation) -> None:
     Raises:
         FeedsegError: there is neither.
     """
+    from PIL import ImageShow  # which imports IPython where that is installed
+
     if _in_notebook():
         from IPython.display import display  # pyright: ignore[reportMissingImports]
 

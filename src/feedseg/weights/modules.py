@@ -35,9 +35,20 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_module(
-    checkpoint: Checkpoint, class_name: str, config_changes: Mapping[str, Any] | None = None, **options: Any
+    checkpoint: Checkpoint,
+    class_name: str,
+    config_changes: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
+    **options: Any,
 ):
     """A frozen fp32 module of transformers' class `class_name` with the checkpoint's configuration and weights.
+
+    Args:
+        checkpoint: its files.
+        class_name: the module's class.
+        config_changes: what is to be otherwise in its configuration.
+        weights: the checkpoint's, where they have been loaded before.
+        options: for transformers' `from_pretrained`.
 
     Raises:
         FeedsegError: the weights lack a tensor that the model needs, or one has another shape.
@@ -52,7 +63,8 @@ def load_module(
             raise FeedsegError(f"{checkpoint.source}: its config.json is not usable: {first_line(error)}") from error
     for name, value in (config_changes or {}).items():
         setattr(config, name, value)
-    return build_module(class_name, config, load_weights(checkpoint), checkpoint.source, **options)
+    found = load_weights(checkpoint) if weights is None else weights
+    return build_module(class_name, config, found, checkpoint.source, **options)
 
 
 def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], source: str, **options: Any):
@@ -61,6 +73,7 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
     transformers would fill what is missing with random numbers; here that is an error.
     """
     import transformers
+    from transformers.activations import QuickGELUActivation
 
     model_class = getattr(transformers, class_name)
     check_sizes(config, weights, source)
@@ -84,7 +97,7 @@ def build_module(class_name: str, config: Any, weights: Mapping[str, Tensor], so
         raise FeedsegError(
             f"{source}: {len(absent)} tensors of {class_name} are missing from the weights, the first is {absent[0]}"
         )
-    fold_quick_gelu(module)
+    fold_quick_gelu(module, QuickGELUActivation)
     return module.eval().requires_grad_(False)
 
 
@@ -116,16 +129,14 @@ def check_sizes(config: Any, weights: Mapping[str, Tensor], source: str) -> None
 
 
 @torch.no_grad()
-def fold_quick_gelu(module: nn.Module) -> None:
-    """Leave one pass of the three of OpenAI's activation, for the same numbers but rounding.
+def fold_quick_gelu(module: nn.Module, activation: type[nn.Module]) -> None:
+    """Leave one pass of the three of OpenAI's activation, a class, for the same numbers but rounding.
 
     x · sigmoid(1.702 x) is silu(1.702 x) / 1.702, and the factors can be in the weights on both sides.
     """
-    from transformers.activations import QuickGELUActivation
-
     part: Any
     for part in module.modules():
-        if isinstance(getattr(part, "activation_fn", None), QuickGELUActivation):
+        if isinstance(getattr(part, "activation_fn", None), activation):
             before, after = part.fc1, part.fc2
             before.weight, before.bias = (nn.Parameter(x * QUICK_GELU) for x in (before.weight, before.bias))
             after.weight = nn.Parameter(after.weight / QUICK_GELU)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,11 @@ from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
 from feedseg.json_files import read_json_file
+from feedseg.vision.networks.load import load_network
 from feedseg.vision.text.base import NEIGHBOURS, Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vocabulary.words import cleaned
 from feedseg.weights.checkpoint import Checkpoint
-from feedseg.weights.modules import load_module
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -111,7 +110,7 @@ class SentenceFamily(TextFamily):
     model_types = ("bert",)
 
     def open(self, checkpoint: Checkpoint, alignment: TextAlignment, revision: str) -> SentenceEncoder:
-        module = load_module(checkpoint, "BertModel", add_pooling_layer=False)
+        module = load_network(checkpoint, "BertModel", add_pooling_layer=False)
         width = module.config.hidden_size
         if len(alignment.projection) != width:
             shape = tuple(alignment.projection.shape)
@@ -125,8 +124,9 @@ def _tokenizer(checkpoint: Checkpoint) -> Tokenizer:
 
     path = checkpoint.folder / "tokenizer.json"
     try:
-        settings = read_json_file(path)
-        tokenizer = Tokenizer.from_str(json.dumps(settings | {"truncation": None, "padding": None}))
+        read_json_file(path)  # which refuses what the library would take in silence
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
+        tokenizer.no_truncation()
     except Exception as error:  # the library raises its own kinds, without a common class
         raise FeedsegError(f"{path} is no usable tokenizer: {first_line(error)}") from error
     tokenizer.enable_padding()

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from feedseg.vision.model import Model
+from feedseg.vision.networks.load import load_network
 from feedseg.vision.text.clip import ClipTextEncoder, load_tokenizer
+from feedseg.vision.text.tokenizer import load_prompt_tokenizer
 from feedseg.vision.towers.base import TowerFamily
 from feedseg.vision.towers.blocks import ClipBlocks
 from feedseg.weights.checkpoint import Checkpoint, load_weights, read_config
-from feedseg.weights.modules import Channels, build_module, channels, deviations, load_module, normalisation_of
+from feedseg.weights.modules import Channels, build_module, channels, deviations, normalisation_of
 from feedseg.weights.openclip import OPENCLIP_CONFIG, is_openclip, translated_config, translated_weights
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class ClipFamily(TowerFamily):
         if is_openclip(checkpoint):
             clip, tokenizer, mean, std = _from_openclip(checkpoint)
         else:
-            clip, tokenizer = load_module(checkpoint, "CLIPModel"), load_tokenizer(checkpoint)
+            clip, tokenizer = load_network(checkpoint, "CLIPModel"), load_prompt_tokenizer(checkpoint)
             mean, std = normalisation_of(checkpoint, CLIP_MEAN, CLIP_STD)
         tower = ClipTower(clip.vision_model, clip.visual_projection, mean, std)
         text = ClipTextEncoder(clip.text_model, clip.text_projection, tokenizer, checkpoint.revision)

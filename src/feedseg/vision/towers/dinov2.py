@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from feedseg.errors import FeedsegError
+from feedseg.vision.networks.load import load_network
 from feedseg.vision.towers.base import TowerFamily
 from feedseg.vision.towers.blocks import LayerScaledBlocks
 from feedseg.weights.checkpoint import Checkpoint, read_config
-from feedseg.weights.modules import Channels, load_module
+from feedseg.weights.modules import Channels
 
 if TYPE_CHECKING:
     from transformers import Dinov2Model
@@ -60,7 +61,7 @@ class Dinov2Family(TowerFamily):
         mean: Channels,
         std: Channels,
     ) -> Dinov2Tower:
-        model = load_module(checkpoint, CLASSES[read_config(checkpoint)["model_type"]])
+        model = load_network(checkpoint, CLASSES[read_config(checkpoint)["model_type"]])
         width = model.config.hidden_size
         if projection.dim() != 2 or len(projection) != width:
             raise FeedsegError(
