@@ -19,12 +19,17 @@ from feedseg.vision.feedback.base import Feedback
 from feedseg.vision.onnx.graphs import WindowGraph
 from feedseg.vision.text.base import WordGraph
 
+OLDEST_TORCH = (2, 9)  # from which on this exporter is torch's own default
 # What is traced with: no dimension is one, which a tracer takes for a constant, and none is like another.
 WINDOWS, ROWS, COLUMNS, QUERIES, PROMPTS, TOKENS = 3, 6, 7, 5, 2, 4
 
 
 def check_extra() -> None:
-    """Raises FeedsegError where the packages of the extra are missing."""
+    """Raises FeedsegError where the packages of the extra are missing, or torch is too old for its exporter."""
+    found = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if found < OLDEST_TORCH:
+        needed = ".".join(map(str, OLDEST_TORCH))
+        raise FeedsegError(f"exporting to ONNX needs torch {needed} or later, and this is {torch.__version__}")
     try:
         import onnx  # noqa: F401  # pyright: ignore[reportMissingImports]
         import onnxruntime  # noqa: F401  # pyright: ignore[reportMissingImports]
