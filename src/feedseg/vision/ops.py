@@ -29,6 +29,30 @@ def resized_tokens(tokens: Tensor, grid: tuple[int, int], target: tuple[int, int
     return interpolate(image, size=target, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
 
 
+def bicubic_weights(source: int, target: int, step: float) -> Tensor:
+    """Bicubic resizing along one side as a matrix: (target, source), fp32, rows sum to one.
+
+    `interpolate` does the same, but takes its scale for a constant when it is traced. Keys' kernel with a = −0.75, no
+    antialiasing, pixels beyond the edge like the one at the edge.
+
+    Args:
+        source: how many there are.
+        target: how many there will be; may be symbolic.
+        step: from one of the target's to the next, in the source's.
+    """
+    position = (torch.arange(target, dtype=torch.float32) + 0.5) * step - 0.5
+    first = position.floor()
+    weights = torch.zeros(target, source)
+    for shift in (-1, 0, 1, 2):
+        distance = (position - first - shift).abs()
+        near = (1.25 * distance - 2.25) * distance**2 + 1
+        far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+        weight = near if shift in (0, 1) else far
+        index = (first + shift).clamp(0, source - 1)
+        weights = weights + weight[:, None] * (index[:, None] == torch.arange(source))
+    return weights
+
+
 def patch_tokens(tokens: Tensor, pixels: Tensor, patch_size: int) -> Tensor:
     """The patches among tokens (B, P + N, D), laid out as the windows (B, 3, height, width): (B, D, h, w)."""
     grid = (pixels.shape[-2] // patch_size, pixels.shape[-1] // patch_size)

@@ -21,6 +21,7 @@ from feedseg.apps.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     models,
     page,
     segment,
@@ -67,6 +68,7 @@ app.command(epilog=segment.EXAMPLES)(segment.segment)
 app.command(epilog=convert.EXAMPLES)(convert.convert)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.add_typer(data.data, name="data")
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)

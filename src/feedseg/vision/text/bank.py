@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError
 from feedseg.json_files import parse_json
-from feedseg.vision.text.base import Progress, TextEncoder, looked_up
+from feedseg.vision.text.base import Progress, TextEncoder, WordGraph, looked_up
 from feedseg.vocabulary.words import WordIndex
 
 
@@ -42,6 +42,11 @@ class TextBank(TextEncoder):
         if templates is not None:
             raise FeedsegError(f"{self._source} has finished text embeddings, so prompt templates cannot be chosen")
         return torch.stack([self._embeddings[word] for word in looked_up(self, words, self._source, self._index)])
+
+    def word_graph(self) -> WordGraph:
+        raise FeedsegError(
+            f"{self._source} has finished embeddings of {len(self._embeddings)} words, and no text encoder to export"
+        )
 
 
 def read_bank(files: Sequence[Path], source: str, revision: str) -> TextBank:

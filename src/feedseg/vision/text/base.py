@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from feedseg.errors import FeedsegError
 from feedseg.vocabulary.words import WordIndex, cleaned, normal_form, shown, some
@@ -40,6 +40,16 @@ class Substitute:
 
     def __str__(self) -> str:
         return f"no {shown(self.word)}; {shown(self.taken)} was taken for it"
+
+
+@dataclass(frozen=True)
+class WordGraph:
+    """What makes the embedding of a word, for programs without this package."""
+
+    module: nn.Module  # token numbers and which are no padding, (prompts, tokens) each, int64, to one embedding (E,)
+    tokenizer: str  # the JSON of the library tokenizers; it pads the prompts to one length
+    templates: tuple[str, ...]  # the prompts of a word, each with one {} for it
+    max_length: int | None  # tokens of a prompt
 
 
 class TextEncoder(ABC):
@@ -88,6 +98,14 @@ class TextEncoder(ABC):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:  # noqa: B027 -- some have nothing to move
         """Move every parameter."""
+
+    def word_graph(self) -> WordGraph:
+        """What makes the embedding of one word, to be traced.
+
+        Raises:
+            FeedsegError: there is nothing of the kind.
+        """
+        raise FeedsegError(f"the words' encoder {type(self).__name__} cannot be exported")
 
 
 @dataclass(frozen=True)

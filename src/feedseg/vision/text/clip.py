@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.text.base import Progress, TextEncoder, looked_up
+from feedseg.vision.text.base import Progress, TextEncoder, WordGraph, looked_up
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vision.text.templates import default_templates
 from feedseg.vocabulary.words import WordIndex, cleaned
@@ -73,6 +73,17 @@ class ClipTextEncoder(TextEncoder):
 
         return cache.completed(words, embed_word, progress)
 
+    def word_graph(self) -> WordGraph:
+        from tokenizers import Tokenizer
+
+        if (backend := getattr(self._tokenizer, "backend_tokenizer", None)) is None:
+            raise FeedsegError(f"the tokenizer {type(self._tokenizer).__name__} is none that can be exported")
+        tokenizer = Tokenizer.from_str(backend.to_str())
+        tokenizer.no_truncation()
+        tokenizer.enable_padding(pad_id=self._tokenizer.pad_token_id, pad_token=self._tokenizer.pad_token)
+        graph = _Word(self._model, self._projection)
+        return WordGraph(graph, tokenizer.to_str(), default_templates(), self.max_length)
+
     @property
     def known_words(self) -> tuple[str, ...]:
         return self._index.words
@@ -89,6 +100,18 @@ class ClipTextEncoder(TextEncoder):
 
     def _has_tokens(self, text: str) -> bool:
         return self._tokenizer.unk_token_id not in self._tokenizer(text)["input_ids"]
+
+
+class _Word(nn.Module):
+    """Token numbers and mask of a word's prompts to its embedding, as `ClipTextEncoder.embed` makes it."""
+
+    def __init__(self, model: CLIPTextModel, projection: nn.Linear) -> None:
+        super().__init__()
+        self.model, self.projection = model, projection
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        pooled = self.model(input_ids=ids, attention_mask=mask).pooler_output
+        return normalize(normalize(self.projection(pooled), dim=-1).mean(dim=0), dim=-1)
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
 from feedseg.json_files import read_json_file
 from feedseg.vision.networks.load import load_network
-from feedseg.vision.text.base import NEIGHBOURS, Progress, TextAlignment, TextEncoder, TextFamily, Unfamiliar
+from feedseg.vision.text.base import (
+    NEIGHBOURS,
+    Progress,
+    TextAlignment,
+    TextEncoder,
+    TextFamily,
+    Unfamiliar,
+    WordGraph,
+)
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vocabulary.words import cleaned
 from feedseg.weights.checkpoint import Checkpoint
@@ -50,10 +58,13 @@ class SentenceEncoder(TextEncoder):
                 )
             ids = torch.tensor([encoding.ids for encoding in encodings])
             mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-            hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
-            mean = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-            parts.append(normalize(mean, dim=-1))
+            parts.append(self._pooled(ids, mask))
         return torch.cat(parts)
+
+    def _pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Unit means over the tokens of prompts: (prompts, tokens) twice to (prompts, D)."""
+        hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
+        return normalize((hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True), dim=-1)
 
     def embed(self, words: Sequence[str], templates: Sequence[str] | None, progress: Progress | None = None) -> Tensor:
         """See `TextEncoder.embed`.
@@ -75,6 +86,9 @@ class SentenceEncoder(TextEncoder):
             weights = (alignment.residual_sharpness * sentence @ alignment.known.T).softmax(dim=-1)
             projected = normalize(projected + weights @ alignment.residuals, dim=-1)
         return projected
+
+    def word_graph(self) -> WordGraph:
+        return WordGraph(_Word(self), self._tokenizer.to_str(), self._alignment.templates, self.max_length)
 
     @property
     def known_words(self) -> tuple[str, ...]:
@@ -102,6 +116,19 @@ class SentenceEncoder(TextEncoder):
             return normalize(self.encode([prompt.replace("{}", word) for prompt in prompts]).mean(dim=0), dim=-1)
 
         return cache.completed(list(map(cleaned, words)), embed_word, progress)
+
+
+class _Word(nn.Module):
+    """Token numbers and mask of a word's prompts to its embedding, as `SentenceEncoder.embed` makes it."""
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        super().__init__()
+        self.module = encoder.module
+        self._encoder = encoder
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        sentence = normalize(self._encoder._pooled(ids, mask).mean(dim=0), dim=-1)
+        return self._encoder._projected(sentence)
 
 
 class SentenceFamily(TextFamily):

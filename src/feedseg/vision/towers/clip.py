@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from feedseg.vision.model import Model
 from feedseg.vision.networks.load import load_network
+from feedseg.vision.ops import bicubic_weights
 from feedseg.vision.text.clip import ClipTextEncoder, load_tokenizer
 from feedseg.vision.text.tokenizer import load_prompt_tokenizer
 from feedseg.vision.towers.base import TowerFamily
@@ -38,7 +39,7 @@ class ClipTower(ClipBlocks):
     def embed(self, pixels: Tensor) -> Tensor:
         embeddings = self.model.embeddings
         patches = embeddings.patch_embedding(pixels)
-        class_token = embeddings.class_embedding.expand(len(pixels), 1, -1)
+        class_token = embeddings.class_embedding.expand(pixels.shape[0], 1, -1)
         tokens = torch.cat((class_token, patches.flatten(2).transpose(1, 2)), dim=1)
         positions = resize_positions(embeddings.position_embedding.weight, (patches.shape[-2], patches.shape[-1]))
         return self.model.pre_layrnorm(tokens + positions)
@@ -57,6 +58,12 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     if grid == (native, native):
         return table
     square = table[1:].float().T.unflatten(-1, (native, native))[None]
+    if any(isinstance(side, torch.SymInt) for side in grid):  # traced for every size: a factor would be a constant
+        height, width = map(torch.scalar_tensor, grid)
+        extra = torch.where((height == native) & (width == native), 0.0, 0.1)
+        down, across = (bicubic_weights(native, side, native / (side + extra)) for side in grid)
+        resized = down @ square @ across.T
+        return torch.cat((table[:1], resized[0].flatten(1).T.to(table.dtype)))
     scale = tuple((side + 0.1) / native for side in grid)
     resized = interpolate(square, scale_factor=scale, mode="bicubic", align_corners=False)
     if resized.shape[-2:] != grid:  # the reference's floor of n · (side + 0.1) / n, which must be `side`

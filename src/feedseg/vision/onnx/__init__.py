@@ -1,0 +1,1 @@
+"""A segmenter as ONNX graphs, for programs without torch."""
