@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from feedseg.vision.networks.parts import attended, table
+from feedseg.vision.networks.parts import all_count, attended, table
 from feedseg.vision.networks.settings import network_settings
 
 _USUAL = {
@@ -78,7 +78,7 @@ class BertNetwork(nn.Module):
         tokens = parts.word_embeddings(input_ids) + parts.token_type_embeddings.weight[0]
         tokens = parts.LayerNorm(tokens + parts.position_embeddings.weight[:length])
         seen = attention_mask.bool()
-        mask = None if bool(seen.all()) else seen[:, None, None].expand(count, 1, length, length)
+        mask = None if all_count(seen) else seen[:, None, None].expand(count, 1, length, length)
         for block in self.encoder.layer:
             tokens = block(tokens, mask)
         return BertOutput(tokens)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from feedseg.vision.networks.parts import attended, table
+from feedseg.vision.networks.parts import all_count, attended, table
 from feedseg.vision.networks.settings import network_settings
 
 _ACTIVATIONS = ("gelu", "quick_gelu")
@@ -115,7 +115,7 @@ class _Text(nn.Module):
         count, length = input_ids.shape
         tokens = self.embeddings.token_embedding(input_ids) + self.embeddings.position_embedding.weight[:length]
         seen, mask = attention_mask.bool(), None
-        if not bool(seen.all()):
+        if not all_count(seen):
             causal = torch.ones(length, length, dtype=torch.bool, device=seen.device).tril()
             mask = (causal & seen[:, None, None]).expand(count, 1, length, length)
         for layer in self.encoder.layers:

@@ -12,6 +12,11 @@ def table(count: int, width: int) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.empty(count, width))
 
 
+def all_count(seen: Tensor) -> bool:
+    """Whether there is no padding, so that no mask is needed; a tracer, which knows no numbers, keeps the mask."""
+    return not torch.compiler.is_compiling() and bool(seen.all())
+
+
 def attended(
     query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None, *, causal: bool = False
 ) -> Tensor:

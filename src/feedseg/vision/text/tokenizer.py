@@ -32,7 +32,8 @@ class PlainTokenizer:
         self.unk_token_id, self.bos_token_id, self.eos_token_id, self.pad_token_id = (
             tokenizer.token_to_id(special[name]) for name in _SPECIAL
         )
-        tokenizer.enable_padding(pad_id=self.pad_token_id, pad_token=special["pad_token"])
+        self.pad_token = special["pad_token"]
+        tokenizer.enable_padding(pad_id=self.pad_token_id, pad_token=self.pad_token)
 
     def __call__(self, texts: str | Sequence[str], *, padding: bool = True, return_tensors: str = "pt") -> Any:
         """Ids of one text, a list, or of several, padded to the longest, with which of them count, (B, M) both."""
