@@ -79,7 +79,7 @@ class _Embeddings(nn.Module):
         """(B, 3, height, width) to tokens with their positions, (B, 1 + N, D)."""
         projection: Any = self.patch_embeddings.projection
         patches = projection(pixels.to(projection.weight.dtype)).flatten(2).transpose(1, 2)
-        tokens = torch.cat((self.cls_token.expand(len(pixels), -1, -1), patches), dim=1)
+        tokens = torch.cat((self.cls_token.expand(pixels.shape[0], -1, -1), patches), dim=1)
         height, width = pixels.shape[-2:]
         return tokens + self._positions((height // self.patch_size, width // self.patch_size))
 
