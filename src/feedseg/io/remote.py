@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.io.sources.urls import shown
 
 T = TypeVar("T")
 WAITS = (0.5, 2.0)  # seconds before something is tried again
@@ -18,6 +18,11 @@ FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryErr
 def is_remote(place: str) -> bool:
     """Whether it is an address rather than a path."""
     return "://" in place
+
+
+def shown(url: str) -> str:
+    """An address without user and password."""
+    return re.sub(r"^([^/]*://)[^/]*@", r"\1", url)
 
 
 def file_system(url: str) -> tuple[Any, str]:

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
-from feedseg.io.remote import file_system, is_remote, read, tried
-from feedseg.io.sources.urls import shown
+from feedseg.io.remote import file_system, is_remote, read, shown, tried
 
 
 class Store(ABC):

@@ -12,7 +12,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO
 
 from feedseg.errors import FeedsegError
+from feedseg.io.remote import shown
 from feedseg.io.sources.base import (
+    MAX_BYTES,
     SHARDS,
     STATE,
     Failure,
@@ -25,7 +27,6 @@ from feedseg.io.sources.base import (
     Source,
     inside_of,
 )
-from feedseg.io.sources.urls import shown
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ class RemoteImage(Found):
     """An image at an address; it is read whenever it is asked for."""
 
     url: str = ""
+    max_bytes: int = MAX_BYTES
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """See `Found.open`."""
         from feedseg.io.remote import read
 
-        return closing(BytesIO(read(self.url)))
+        return closing(BytesIO(read(self.url, 0, self.max_bytes + 1)))  # by one more it is known as too large
 
     @property
     def name(self) -> str:
@@ -120,7 +122,7 @@ def _classified(url: str, below: str, home: str, search: Search) -> Finding:
         return Skipped(Path(url), suffix or "without suffix")
     if BY_SUFFIX[suffix] not in readable():
         return Refused(shown(url), f"{suffix} file", BY_SUFFIX[suffix].advice)
-    return RemoteImage(path, path, home, url)
+    return RemoteImage(path, path, home, url, search.max_bytes)
 
 
 SOURCE = Remotes()

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from feedseg.errors import FeedsegError, first_line
+from feedseg.io.remote import shown
 from feedseg.io.sources.base import (
     SHARDS,
     Failure,
@@ -25,7 +26,6 @@ from feedseg.io.sources.base import (
     inside_of,
     resolved,
 )
-from feedseg.io.sources.urls import shown
 
 COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes", "content")  # which of several holds the images
 
@@ -146,6 +146,9 @@ def _of_tar(shard: str) -> Iterator[Finding]:
                 else:
                     start, size = member.offset_data, member.size
                     yield TarImage(Path(inside), inside, home, shard, member.name, start, size)
+            file.seek(archive.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which tarfile takes for the end
+                raise FeedsegError(f"{shown_shard(shard)} ends early, and images may be missing: fetch it again")
     except tarfile.TarError as error:
         raise FeedsegError(f"{shown_shard(shard)} is no tar file, or a compressed one: {first_line(error)}") from error
     except (OSError, EOFError) as error:
