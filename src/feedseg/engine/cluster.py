@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from feedseg.engine.cluster_connection import Slice
+from feedseg.engine.cluster_connection import Slice, chosen_slice, computers, joined, number_of
 from feedseg.engine.cluster_worker import Answer, ClusterWorker
 from feedseg.engine.interrupts import interruptible
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result
@@ -28,6 +29,16 @@ TRIES = 3  # losses of a worker that had an item alone, after which the item fai
 
 class Gone(Lost):
     """A worker was lost with its computer, for which neither it nor what it had is to blame."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which cluster, and how much of it."""
+
+    address: str | None = None  # see `joined`
+    workers: int | None = None  # None for as many as fit
+    cpus: float | None = None  # of each worker; None for what `chosen_slice` says
+    gpus: float | None = None
 
 
 @dataclass(eq=False)
@@ -214,8 +225,38 @@ class Cluster(Generic[Item, Result]):
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )
-        actor = kind.remote(self._build, shard, self._threads)
+        actor = kind.remote(self._build, shard, self._threads, str(Path.cwd()))
         return Worker(shard, actor, actor.ready.remote())
+
+
+def cluster_for(
+    wanted: Wanted,
+    build: Callable[[int], Build[Item, Result]],
+    most: int,
+    readers: int,
+    stack: ExitStack,
+    on_lost: Callable[[str], None] | None = None,
+    seconds: float = SECONDS,
+) -> Cluster[Item, Result]:
+    """The workers of a cluster that is joined, or started, until the stack is closed.
+
+    Args:
+        wanted: which cluster, and how much of it.
+        build: makes the task of a worker, of the number of threads that the worker may compute with.
+        most: workers that can have something to do.
+        readers: threads that load ahead in every worker.
+        stack: leaves the cluster.
+        on_lost: see `Cluster`, as are the seconds.
+
+    Raises:
+        FeedsegError: see `joined` and `chosen_slice`.
+    """
+    stack.enter_context(joined(wanted.address))
+    having = computers()
+    each = chosen_slice(wanted.cpus, wanted.gpus, having)
+    workers = max(1, min(wanted.workers or number_of(each, having), most))
+    cluster = Cluster(build(max(1, int(each.cpus))), workers, each, readers, on_lost, seconds)
+    return stack.enter_context(cluster)
 
 
 class _Todo:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +25,17 @@ class Answer:
 class ClusterWorker:
     """A worker's task, built once, and whatever it is given to do."""
 
-    def __init__(self, build: Build[Any, Any], shard: Shard, threads: int) -> None:
+    def __init__(self, build: Build[Any, Any], shard: Shard, threads: int, folder: str) -> None:
         """Do nothing yet, so that a task which cannot be built has a reason that reaches the driver.
 
         Args:
             build: makes the task.
             shard: which of how many workers this is.
             threads: that load ahead.
+            folder: the driver's, which relative paths are of; where there is none of that name, they lead nowhere.
         """
+        with suppress(OSError):
+            os.chdir(folder)
         self._build, self._shard, self._threads = build, shard, threads
         self._executor: Local[Any, Any] | None = None
 

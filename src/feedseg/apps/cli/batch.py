@@ -78,19 +78,12 @@ def batch(
     min_area: options.MinArea = "0",
     fill_holes: options.FillHoles = False,
     connected: options.Connected = False,
-    address: Annotated[
-        str | None,
-        option(WORK, "HOST:PORT", "The Ray cluster to join, or auto; else this computer alone.", "--address"),
-    ] = None,
+    address: options.Address = None,
     workers: Annotated[
         int | None, option(WORK, "N", "Workers, each with a model; else as many as fit.", min=1, max=100_000)
     ] = None,
-    cpus: Annotated[
-        float | None, option(WORK, "X", "Processors of each; 2, or 1 beside a GPU.", min=0.01, max=4096, hidden=True)
-    ] = None,
-    gpus: Annotated[
-        float | None, option(WORK, "X", "GPUs of each; 1 where there are some. 0.5: two share one.", min=0, max=64)
-    ] = None,
+    cpus: options.Cpus = None,
+    gpus: options.Gpus = None,
     readers: Annotated[
         int,
         option(WORK, "N", "Threads of each that read ahead.", min=0, max=64, show_default=True, hidden=True),
@@ -160,6 +153,7 @@ def batch(
     )
 
     from feedseg.apps.cli.run_batch import BatchRequest, find, run_batch
+    from feedseg.engine.cluster import Wanted
 
     request = BatchRequest(
         words=words,
@@ -181,10 +175,7 @@ def batch(
         out=out,
         overwrite=overwrite,
         rows=part,
-        address=address,
-        workers=workers,
-        cpus=cpus,
-        gpus=gpus,
+        cluster=Wanted(address, workers, cpus, gpus),
         readers=readers,
         limits=limits,
         give_up_after=give_up_after,

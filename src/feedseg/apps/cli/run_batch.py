@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,7 @@ from feedseg.apps.cli.console import complain, note_warning, progress
 from feedseg.apps.cli.loading import load_segmenter
 from feedseg.apps.cli.render_batch import BatchSummary
 from feedseg.apps.cli.render_segment import described
-from feedseg.engine.cluster import Cluster
-from feedseg.engine.cluster_connection import chosen_slice, computers, joined, number_of
+from feedseg.engine.cluster import Wanted, cluster_for
 from feedseg.engine.interrupts import Terminated, interruptible, interrupts_held
 from feedseg.engine.outcomes import Done, Outcome
 from feedseg.engine.parts import Parts
@@ -59,10 +57,7 @@ class BatchRequest:
     out: str  # a folder or an address
     overwrite: bool
     rows: int  # of a part
-    address: str | None  # of a cluster
-    workers: int | None  # None for as many as fit
-    cpus: float | None  # of each worker; None for what `chosen_slice` says
-    gpus: float | None
+    cluster: Wanted
     readers: int  # threads that read ahead
     limits: FileLimits  # of an image
     give_up_after: float  # seconds that a worker may take for an image
@@ -128,13 +123,9 @@ def _made(request: BatchRequest, missing: Sequence[Job], tell: Any) -> Totals[Jo
     with ExitStack() as stack:
         try:
             with interruptible():
-                stack.enter_context(joined(request.address))
-                having = computers()
-                each = chosen_slice(request.cpus, request.gpus, having)
-                workers = min(request.workers or number_of(each, having), len(missing))
-                build = partial(build_worker, request, max(1, int(each.cpus)), str(Path.cwd()))
-                cluster = Cluster(build, workers, each, request.readers, complain, request.give_up_after)
-                stack.enter_context(cluster)
+                build = partial(partial, build_worker, request)
+                of = request.cluster, build, len(missing), request.readers, stack, complain, request.give_up_after
+                cluster = cluster_for(*of)
         except KeyboardInterrupt as stop:
             return Totals(len(missing), interrupted=True, terminated=isinstance(stop, Terminated))
         return run(cluster, missing, progress=tell)
@@ -165,10 +156,8 @@ def _write_failures(store: Store, failures: Sequence[tuple[str, str]]) -> None:
         store.remove(FAILURES)
 
 
-def build_worker(request: BatchRequest, threads: int, folder: str, shard: Shard) -> SegmentRows:
-    """The task of a worker, made inside it. Relative paths are of the driver's folder, where the worker has it, too."""
-    with suppress(OSError):
-        os.chdir(folder)
+def build_worker(request: BatchRequest, threads: int, shard: Shard) -> SegmentRows:
+    """The task of a worker, made inside it."""
     torch.set_num_threads(threads)
     segmenter = load_segmenter(request.model, request.loading, request.changes, request.speed, visible=False)
     with warnings.catch_warnings():
