@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,7 +120,7 @@ def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Computers]:
 
         store = {"object_store_memory": 80 * 2**20}
         head = {"num_cpus": 0, "include_dashboard": False, **store}
-        cluster = LocalCluster(initialize_head=True, head_node_args=head)
+        cluster: Any = LocalCluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(2):
                 cluster.add_node(num_cpus=1, **store)
@@ -294,6 +295,16 @@ def test_other_formats_go_beside_the_table_and_evaluation_counts_the_same(
     ]
     assert counted[0] == counted[1]
     assert len(counted[0]) == 4
+
+
+def test_what_else_answers_is_no_cluster() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.timeout = PATIENCE
+        Thread(target=server.handle_request).start()
+        with pytest.raises(
+            FeedsegError, match=rf"what answers at 127\.0\.0\.1:{server.server_port} is no head of a Ray"
+        ):
+            check_answers(f"127.0.0.1:{server.server_port}")
 
 
 def test_slices_are_as_asked_or_what_there_is() -> None:

@@ -73,19 +73,30 @@ def joined(address: str | None = None) -> Iterator[None]:
 
 
 def check_answers(address: str) -> None:
-    """Raises FeedsegError where nothing listens at host:port: Ray would try for a minute, and then end the process."""
+    """Raises FeedsegError where no cluster answers at host:port: Ray would try for minutes, and warn meanwhile."""
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdecimal():
         raise FeedsegError(
             f"--address is the host:port of a Ray cluster's head, such as 10.0.0.5:6379, not {address!r}"
         )
+    advice = "start one with `ray start --head`, or leave --address out"
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as connection:
+            is_head = os.environ.get("RAY_USE_TLS") == "1" or _speaks_grpc(connection)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise FeedsegError(
-            f"no Ray cluster answers at {address} ({reason}): start one with `ray start --head`, or leave --address out"
-        ) from error
+        raise FeedsegError(f"no Ray cluster answers at {address} ({reason}): {advice}") from error
+    if not is_head:
+        raise FeedsegError(f"what answers at {address} is no head of a Ray cluster: {advice}")
+
+
+def _speaks_grpc(connection: socket.socket) -> bool:
+    """Whether the other end greets as HTTP/2 has it, by which a head talks: with its settings, a frame of type 4."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    head = b""
+    while len(head) < 9 and (block := connection.recv(9 - len(head))):
+        head += block
+    return len(head) == 9 and head[3] == 4
 
 
 @dataclass(frozen=True)
