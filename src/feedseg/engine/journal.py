@@ -94,7 +94,7 @@ class JournalFolder:
         ours = flattened(json.loads(json.dumps(fingerprint)))
         for path in self.files:
             theirs = _fingerprint(path)
-            if theirs is not None and (differences := _differences(flattened(theirs), ours)):
+            if theirs is not None and (differences := what_differs(flattened(theirs), ours)):
                 yield path, differences
 
     def in_use(self, but: Path | None = None) -> Path | None:
@@ -225,7 +225,8 @@ def _encoded(line: Mapping[str, Any]) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], most: int = 4) -> list[str]:
+def what_differs(theirs: Mapping[str, Any], ours: Mapping[str, Any], most: int = 4) -> list[str]:
+    """What two flattened fingerprints differ in, each in words; the last ones only counted if they are many."""
     absent = object()
 
     def shown(value: object) -> str:

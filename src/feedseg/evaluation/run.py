@@ -1,4 +1,4 @@
-"""Measuring benchmarks through the engine: here, or in several processes of this machine."""
+"""Measuring benchmarks through the engine: here, in several processes of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from feedseg.engine.cluster import Wanted, cluster_for
 from feedseg.engine.journal import JournalFolder
 from feedseg.engine.local import Local
 from feedseg.engine.outcomes import Outcome
@@ -105,9 +106,18 @@ def measure(
 
 
 def executor_for(
-    request: Request, runs: Sequence[BenchmarkRun], processes: int, stack: ExitStack, on_lost: Callable[[str], None]
+    request: Request,
+    runs: Sequence[BenchmarkRun],
+    processes: int,
+    stack: ExitStack,
+    on_lost: Callable[[str], None],
+    cluster: Wanted | None = None,
 ) -> Executor[BenchmarkSample, Measured]:
-    """This process, or several that `stack` closes; on CUDA each has the next device."""
+    """This process, or several that `stack` closes, on CUDA each on the next device; or the workers of a cluster."""
+    if cluster is not None:
+        images = sum(len(one.samples) for one in runs)
+        build = partial(partial, build_cluster_worker, request)
+        return cluster_for(cluster, build, images, request.workers, stack, on_lost, request.give_up_after)
     if processes == 1:
         return Local(measure_task(runs), request.workers)
     build = partial(build_worker, request, max(1, torch.get_num_threads() // processes))
@@ -118,6 +128,12 @@ def build_worker(request: Request, threads: int, shard: Shard) -> Measure:
     """The task of one of several processes, made inside it."""
     torch.set_num_threads(threads)
     return measure_task(prepare(on_device(request, shard.number), look=None))
+
+
+def build_cluster_worker(request: Request, threads: int, shard: Shard) -> Measure:
+    """The task of a worker of a cluster, made inside it, where Ray has chosen the device."""
+    torch.set_num_threads(threads)
+    return measure_task(prepare(request, look=None))
 
 
 def on_device(request: Request, number: int) -> Request:

@@ -347,7 +347,7 @@ def test_a_source_that_breaks_off_is_a_failure_of_its_argument() -> None:
 
 
 def test_the_sources_there_are() -> None:
-    assert SOURCES.names() == ["files", "folders", "frames", "globs", "stdin", "urls"]
+    assert SOURCES.names() == ["files", "folders", "frames", "globs", "remotes", "shards", "stdin", "urls"]
     assert [name for name in SOURCES.names() if SOURCES.load(name).last] == ["files"]
 
 

@@ -75,6 +75,13 @@ def evaluate(
     ] = "feedseg-evaluation",
     workers: options.Workers = 2,
     shards: options.Shards = 1,
+    ray: Annotated[
+        bool,
+        options.flag(WORK, "--ray", "Measure on a Ray cluster, with --shards workers or as many as fit.", hidden=True),
+    ] = False,
+    address: options.Address = None,
+    cpus: options.Cpus = None,
+    gpus: options.Gpus = None,
     give_up_after: options.GiveUp = 3600.0,
     shard: Annotated[
         str | None,
@@ -91,6 +98,8 @@ def evaluate(
     The results' folder gets report.html, report.md, report.json, and journals.
     """
     from feedseg.apps.cli.inputs import check_speed, check_writable
+    from feedseg.engine.cluster import Wanted
+    from feedseg.engine.cluster_connection import check_ray
 
     check_speed(speed, {"window": window, "stride": stride})
     chosen = options.chosen_preset(preset, {"--host": host != "proxyclip"})
@@ -104,6 +113,10 @@ def evaluate(
     if not asked and not suite:
         raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, --suite, or --dataset FILE")
     part = options.chosen_shard(shard, shards)
+    if not ray and any(one is not None for one in (address, cpus, gpus)):
+        raise FeedsegError("--address, --cpus and --gpus are of a Ray cluster: add --ray")
+    if ray:
+        check_ray()
     refiners = options.known_refiners(refiner)
     folder = check_writable(out)
 
@@ -139,7 +152,8 @@ def evaluate(
         preset=preset,
         give_up_after=give_up_after,
     )
-    raise typer.Exit(run(request, shards, part, complete=not suite or len(present) == len(SUITE)))
+    cluster = Wanted(address, shards if shards > 1 else None, cpus, gpus) if ray else None
+    raise typer.Exit(run(request, shards, part, cluster, complete=not suite or len(present) == len(SUITE)))
 
 
 def chosen_variants(names: str) -> tuple[str, ...]:

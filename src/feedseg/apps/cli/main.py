@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from feedseg.apps.cli import (
+    batch,
     compare,
     convert,
     data,
@@ -65,6 +66,7 @@ def common(
 
 app.command()(demo.demo)
 app.command(epilog=segment.EXAMPLES)(segment.segment)
+app.command(epilog=batch.EXAMPLES)(batch.batch)
 app.command(epilog=convert.EXAMPLES)(convert.convert)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=compare.EXAMPLES)(compare.compare)

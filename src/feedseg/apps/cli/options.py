@@ -258,6 +258,28 @@ GiveUp = Annotated[
     ),
 ]
 
+# Ray's, of `batch` and `evaluate`.
+Address = Annotated[
+    str | None,
+    option(WORK, "HOST:PORT", "The Ray cluster to join, or auto; else this computer alone.", "--address", hidden=True),
+]
+Cpus = Annotated[
+    float | None,
+    option(WORK, "X", "Processors of each worker; 2, or 1 beside a GPU.", "--cpus", min=0.01, max=4096, hidden=True),
+]
+Gpus = Annotated[
+    float | None,
+    option(
+        WORK,
+        "X",
+        "GPUs of each worker; 1 where there are some. With 0.5 two share one.",
+        "--gpus",
+        min=0,
+        max=64,
+        hidden=True,
+    ),
+]
+
 
 def amount(name: str, text: str) -> int:
     """A number of bytes or pixels, which may be written with k, M or G.

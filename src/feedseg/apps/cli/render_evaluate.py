@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from feedseg.apps.cli.console import complain, console, facts, listed, plain_table, progress, show
 from feedseg.apps.cli.loading import load_segmenter
+from feedseg.engine.cluster import Wanted
 from feedseg.engine.outcomes import Failed
 from feedseg.engine.run import SOME_FAILED, SUCCESS
 from feedseg.engine.shards import Shard
@@ -43,10 +44,12 @@ def present_of(suite: Sequence[str], data: Path | None, limit: int | None) -> tu
     return present
 
 
-def evaluate(request: Request, shards: int, shard: Shard | None, *, complete: bool = True) -> int:
+def evaluate(
+    request: Request, shards: int, shard: Shard | None, cluster: Wanted | None = None, *, complete: bool = True
+) -> int:
     """Measure, report, and return the exit code: SUCCESS only if what is measured is complete as well."""
     runs = prepared(request)
-    if stopped := measured(request, runs, shards, shard):
+    if stopped := measured(request, runs, shards, shard, cluster):
         return stopped
     results = [collect(one) for one in runs]
     if shard is not None and any(result.missing for result in results):
@@ -92,7 +95,9 @@ def look_at_masks(request: Request, planned: Planned) -> tuple[str, ...]:
         return examined(request, planned, lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def measured(request: Request, runs: Sequence[BenchmarkRun], shards: int, shard: Shard | None) -> int:
+def measured(
+    request: Request, runs: Sequence[BenchmarkRun], shards: int, shard: Shard | None, cluster: Wanted | None = None
+) -> int:
     """Measure what is missing, with bars; SUCCESS, or the exit code where the user or a full disk has stopped it."""
     with progress(visible=True) as bar, ExitStack() as stack:
         bars = {}
@@ -109,7 +114,7 @@ def measured(request: Request, runs: Sequence[BenchmarkRun], shards: int, shard:
                 complain(reason if name in reason else f"{name}: {reason}")
 
         try:
-            totals = measure(executor_for(request, runs, shards, stack, complain), runs, shard, tell)
+            totals = measure(executor_for(request, runs, shards, stack, complain, cluster), runs, shard, tell)
         except KeyboardInterrupt:  # while the workers are started
             totals = []
             stopped, why = 130, "interrupted"

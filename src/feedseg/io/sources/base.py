@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Decoder = Callable[[bytes, str, FileLimits], RgbImage]  # of a file's bytes, with its name
 
 MAX_BYTES = 50_000_000  # of what comes from an address or standard input, unless asked otherwise
+SHARDS = (".tar", ".parquet")  # files that hold many images
 STATE = ".feedseg"  # the folder in which a folder of results says what it holds
 
 
@@ -144,6 +146,7 @@ class Search:
     # have more pixels.
     rasters: bool | None = False
     max_pixels: int = 0
+    stored: bool = False  # whether shards and object storage are looked into: for runs of very many images
 
 
 Finding = Found | Failure | Skipped | Refused | Given
@@ -161,6 +164,12 @@ class Source(ABC):
     @abstractmethod
     def find(self, argument: str, search: Search) -> Iterator[Finding]:
         """The images that an argument leads to, or why there are none. May raise OSError."""
+
+
+def inside_of(name: str) -> PurePath:
+    """A name from elsewhere as a path below a folder, wherever it would lead."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part.strip() not in {"", ".", ".."}]
+    return PurePath(*(re.sub(r'[\x00-\x1f:*?"<>|]', "_", part) for part in parts or ["image"]))
 
 
 def resolved(path: Path) -> str:
@@ -192,7 +201,8 @@ def classified(path: Path, inside: PurePath, home: str, search: Search) -> Findi
     if search.videos and is_video(path):
         return _regular(path) or found_video(path, inside, home)
     if suffix not in BY_SUFFIX:
-        return Skipped(path, suffix or "without suffix")
+        is_shard = search.stored and suffix in SHARDS
+        return Given(str(path)) if is_shard else Skipped(path, suffix or "without suffix")
     if BY_SUFFIX[suffix] not in readable():
         return refused(path)
     return _regular(path) or found_raster(path, inside, home, search) or Found(path, inside, home)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from feedseg.io.sources.base import STATE, Failure, Finding, Found, Refused, Search, Skipped, Source, classified
+from feedseg.io.sources.base import STATE, Failure, Finding, Found, Given, Refused, Search, Skipped, Source, classified
 
 READ_ALREADY, ABOVE = "linked to a folder that is read anyway", "linked to a folder above"
 
@@ -25,7 +25,7 @@ class Folders(Source):
 
         folder, empty = Path(argument), True
         for _, found in walk([folder], folder, search):
-            empty = empty and not isinstance(found, (Found, Failure, Refused))
+            empty = empty and not isinstance(found, (Found, Failure, Given, Refused))
             yield found
         if empty:
             suffixes = ", ".join(suffix[1:] for one in readable() for suffix in one.suffixes)

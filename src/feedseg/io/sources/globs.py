@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from feedseg.io.sources.base import Failure, Finding, Found, Refused, Search, Source, classified
+from feedseg.io.sources.base import Failure, Finding, Found, Given, Refused, Search, Source, classified
 from feedseg.io.sources.folders import walk
 
 ANY_DEPTH = "**"
@@ -30,7 +30,7 @@ class Globs(Source):
         root = Path(*parts[:fixed])
         empty = True
         for found in _matches(root, parts[fixed:], search):
-            empty = empty and not isinstance(found, (Found, Failure, Refused))
+            empty = empty and not isinstance(found, (Found, Failure, Given, Refused))
             yield found
         if empty:
             yield Failure(argument, f"{argument} matches no images")
