@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedseg.arguments import checked_settings, chosen_feedback
-from feedseg.errors import FeedsegError, checked_count
+from feedseg.errors import FeedsegError, brief, checked_count
 from feedseg.segmenter import Segmenter
-from feedseg.settings import WHOLE_IMAGE, Settings
+from feedseg.settings import SPEEDS, WHOLE_IMAGE, Settings
 from feedseg.vision.devices import choose_device, choose_dtype
 from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.feedback import AUTO
@@ -20,6 +20,7 @@ from feedseg.vision.hosts import HOSTS
 from feedseg.vision.hosts.base import Host
 from feedseg.vision.model import Model, open_model
 from feedseg.vision.proxies.base import Features, Proxy
+from feedseg.vision.proxies.coarse import coarsened
 from feedseg.vision.proxies.load import load_proxy
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, repository_of
 
@@ -97,6 +98,27 @@ def load_segmenter(
         settings=settings or own_settings(name, tower) or chosen.settings,
         batch_size=1 if where.type == "cpu" else batch_size or ACCELERATOR_BATCH,
     )
+
+
+def at_speed(segmenter: Segmenter, speed: str) -> Segmenter:
+    """The segmenter with less left to do; it shares the weights.
+
+    Args:
+        segmenter: a loaded one.
+        speed: "protocol": as it is; "fast": no part of an image twice, see `Settings.fast`; "fastest": also a proxy of
+            finer patches than the tower's on the tower's grid, see `feedseg.vision.proxies.coarse`.
+
+    Raises:
+        FeedsegError: there is no such speed.
+    """
+    if speed not in SPEEDS:
+        raise FeedsegError(f"a speed is {', '.join(SPEEDS[:-1])} or {SPEEDS[-1]}, not {brief(speed)}")
+    if speed == "protocol":
+        return segmenter
+    encoder = segmenter.encoder
+    if speed == "fastest" and encoder.proxy is not None:
+        encoder = replace(encoder, proxy=coarsened(encoder.proxy, encoder.tower.patch_size))
+    return replace(segmenter, encoder=encoder, settings=segmenter.settings.fast())
 
 
 def own_settings(model: str | Path | Model, tower: VisionTower) -> Settings | None:
