@@ -54,9 +54,10 @@ def test_labels_lie_on_the_rasters_grid(raster: Run, files, capsys, model: Path)
     values = patches((90, 70))
     values[:, 50:, :30] = 0
     write_raster("scene.tif", values, nodata=0)
-    assert raster("scene.tif", "--no-background", "--out", "out", "-f", "labels", "-f", "overlay", "-f", "geojson") == 0
+    formats = [text for name in ("labels", "overlay", "geojson", "geoparquet") for text in ("-f", name)]
+    assert raster("scene.tif", "--no-background", "--out", "out", *formats) == 0
     assert "1 raster → out" in capsys.readouterr().out
-    assert files("out") == sorted([*of("scene"), "scene.geojson"])
+    assert files("out") == sorted([*of("scene"), "scene.geo.parquet", "scene.geojson"])
     words, side = Vocabulary([("cat", "kitten"), "sofa", "rug"]), Settings(short_side=70, window=32, stride=16)
     segmenter = Segmenter.load(model, host="clip", device="cpu", settings=side)
     expected = segmenter(np.ascontiguousarray(values.transpose(1, 2, 0)), words).labels.copy()
@@ -74,10 +75,13 @@ def test_labels_lie_on_the_rasters_grid(raster: Run, files, capsys, model: Path)
         assert entry["pixels"] == (expected == entry["index"]).sum()
         assert entry["colour"] == "#{:02x}{:02x}{:02x}".format(*colours[entry["index"]][:3])
     read = geopandas.read_file("out/scene.geojson").to_crs("EPSG:32633")
+    own = geopandas.read_parquet("out/scene.geo.parquet")
+    assert (own.crs, len(own)) == ("EPSG:32633", len(read))
     for entry in about["classes"]:
         assert read[read["class"] == entry["name"]].area.sum() == pytest.approx(entry["pixels"] * 100, rel=1e-5)
+        assert own[own["class"] == entry["name"]].area.sum() == pytest.approx(entry["pixels"] * 100, rel=1e-12)
     before = Path("out/scene.labels.tif").stat().st_mtime_ns
-    assert raster("scene.tif", "--no-background", "--out", "out", "-f", "labels", "-f", "overlay", "-f", "geojson") == 0
+    assert raster("scene.tif", "--no-background", "--out", "out", *formats) == 0
     assert "1 of 1 done before" in capsys.readouterr().out
     assert Path("out/scene.labels.tif").stat().st_mtime_ns == before
 
@@ -157,7 +161,7 @@ def test_which_tiffs_are_rasters(raster: Run, files, results_of, capsys) -> None
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--format", "yolo"), "a raster is saved as labels, overlay, json, geojson, not as yolo"),
+        (("--format", "yolo"), "a raster is saved as labels, overlay, json, geojson, geoparquet, not as yolo"),
         (("--format", "coco"), "a raster is saved as"),
         (("--short-side", "64"), "--short-side is for whole images"),
         (("--window", "none"), "--window none is for whole images"),

@@ -19,6 +19,7 @@ from feedseg.engine.raster_parts import RasterParts
 from feedseg.engine.segment import Segmented
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
+from feedseg.io.geoparquet import check_installed
 from feedseg.io.output import Output
 from feedseg.io.raster import Raster, RasterOptions, open_raster
 from feedseg.io.raster.cog import NAMES_SUFFIX, names_file, write_cog
@@ -26,6 +27,8 @@ from feedseg.io.raster.cog import SUFFIX as LABELS
 from feedseg.io.raster.gdal import load_rasterio
 from feedseg.io.raster.geojson import SUFFIX as POLYGONS
 from feedseg.io.raster.geojson import check_place, write_geojson
+from feedseg.io.raster.geoparquet import SUFFIX as TABLE
+from feedseg.io.raster.geoparquet import write_geoparquet
 from feedseg.io.raster.legend import Legend
 from feedseg.io.raster.overlay import SUFFIX as OVERLAY
 from feedseg.io.raster.overlay import draw_overlay
@@ -37,8 +40,8 @@ from feedseg.labelmap import LabelMap
 from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
 
-SUFFIXES = (LABELS, NAMES_SUFFIX, OVERLAY, RECORD, POLYGONS)
-FORMATS = ("labels", "overlay", "json", "geojson")  # those of images that a raster has, too
+SUFFIXES = (LABELS, NAMES_SUFFIX, OVERLAY, RECORD, POLYGONS, TABLE)
+FORMATS = ("labels", "overlay", "json", "geojson", "geoparquet")  # those of images that a raster has, too
 Tell = Callable[[Job, int, int | None], object]  # how many bands are finished, of how many
 
 
@@ -65,6 +68,8 @@ class SegmentRasters:
                 with open_raster(job.image.path, self.options) as raster:
                     if any(one.name == "geojson" for one in self.output.writers):
                         check_place(raster)
+                    if any(one.name == "geoparquet" for one in self.output.writers):
+                        check_installed()
                     example, legend = self._legend()
                     of = {**self.of, "raster": digest}
                     name = identity(job.image, self.folder)
@@ -153,8 +158,10 @@ class SegmentRasters:
             write_cog(load_rasterio(), labels, interruptible_each(parts.labels()), raster, legend, parts.folder)
             if "overlay" in wanted:
                 draw_overlay(place("overlay", OVERLAY), raster, labels, legend)
-            if "geojson" in wanted:
-                leave_out = {legend.nodata} | ({0} if legend.background else set())
-                found = interruptible_each(regions(parts.labels(), leave_out))
-                write_geojson(place("geojson", POLYGONS), found, raster, legend)
+            tables = ("geojson", POLYGONS, write_geojson), ("geoparquet", TABLE, write_geoparquet)
+            for form, suffix, write in tables:
+                if form in wanted:
+                    leave_out = {legend.nodata} | ({0} if legend.background else set())
+                    found = interruptible_each(regions(parts.labels(), leave_out))
+                    write(place(form, suffix), found, raster, legend)
         return Segmented(job, about, digest, files, {path: stamp(path) for path in files.values()})

@@ -66,8 +66,8 @@ def _placed(polygon: Any, raster: Raster) -> list[list[list[float]]]:
         points = np.round(np.stack([longitude, latitude], axis=1), DIGITS)
         if not np.isfinite(points).all():
             raise FeedsegError(f"{raster.name} reaches beyond where its coordinate system holds: cut it first")
-        turn = _turn(points)
-        rings.append((points if (turn > 0) == (number == 0) else points[::-1]).tolist())
+        turning = turn(points)
+        rings.append((points if (turning > 0) == (number == 0) else points[::-1]).tolist())
     return rings
 
 
@@ -82,7 +82,7 @@ def divided(points: np.ndarray) -> np.ndarray:
     return np.concatenate([*parts, points[:1]])
 
 
-def _turn(points: np.ndarray) -> float:
+def turn(points: np.ndarray) -> float:
     """Above 0 where a closed ring goes counter-clockwise; from its middle, as the area is small against degrees."""
     x, y = (points - points.mean(axis=0)).T
     return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
