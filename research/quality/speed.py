@@ -10,7 +10,8 @@ before. Prints mIoU, the difference to the first way with its paired 95 % bootst
 CPU time a way takes.
 
 Neither DINO nor CLIP can be had here. What a second encoder of a finer grid is to CLIP, the tower itself is here, which
-looks at the image enlarged twice: `fine` has four features a patch, as DINO ViT-B/8 beside a patch of 16 pixels.
+looks at the image enlarged: `fine` has two features along the side of a patch, as DINO ViT-B/8 beside a patch of 16
+pixels, `middle` one and a half, `self` one.
 """
 
 from __future__ import annotations
@@ -42,14 +43,17 @@ from feedseg.vision.towers.base import TowerOutput
 Examples = Iterable[tuple[RgbImage, np.ndarray]]
 
 
+@dataclass(frozen=True)
 class FineProxy(Proxy):
-    """The tower's final tokens of the window enlarged twice: four features a patch."""
+    """The tower's final tokens of the window enlarged: `density` features along the side of a patch."""
 
-    name = "self, twice as fine"
+    density: float = 2.0
+    name = "self, finer"
 
     def __call__(self, pixels: Tensor, output: TowerOutput) -> Tensor:
         tower = output.tower
-        larger = interpolate(pixels, scale_factor=2, mode="bicubic", align_corners=False).clamp(0, 1)
+        size = [round(self.density * side) * tower.patch_size for side in output.grid]
+        larger = interpolate(pixels, size=size, mode="bicubic", align_corners=False).clamp(0, 1)
         return tower.encode(normalised(larger, tower.mean, tower.std)).final_tokens()
 
 
@@ -61,13 +65,17 @@ def ways(segmenter: Segmenter, windows: Settings) -> dict[str, Segmenter]:
         return replace(segmenter, settings=settings, encoder=encoder)
 
     own = segmenter.settings
+    small = replace(own, short_side=224)
     found = {
         "self": of(own),
         "fine": of(own, FineProxy()),
         "windows-fine": of(windows, FineProxy()),
         "windows-self": of(windows),
         "one-fine": of(windows.fast(), FineProxy()),
+        "one-middle": of(windows.fast(), FineProxy(1.5)),
         "one-self": of(windows.fast()),
+        "224-fine": of(small, FineProxy()),
+        "224-middle": of(small, FineProxy(1.5)),
     }
     sizes = {f"self-{side}": of(replace(own, short_side=side)) for side in (280, 252, 224)}
     return found | sizes
