@@ -97,3 +97,11 @@ def test_the_commands_take_it(
     about = json.loads(capsys.readouterr().out)
     assert about["models"]["proxy"]["name"].endswith(" (coarse)")
     assert (about["settings"]["window"], about["settings"]["stride"]) == (96, None)
+
+
+def test_a_segmenter_is_loaded_at_a_speed(segmenter: Segmenter) -> None:
+    loaded = Segmenter.load(segmenter.model, proxy=segmenter.encoder.proxy, device="cpu", speed="fastest")
+    assert type(loaded.encoder.proxy) is CoarseProxy
+    assert loaded.settings.stride is None
+    with pytest.raises(FeedsegError, match="a speed is protocol, fast or fastest, not 'slow'"):
+        Segmenter.load("mini", device="cpu", speed="slow")
