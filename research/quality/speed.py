@@ -20,6 +20,7 @@ import argparse
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -128,23 +129,24 @@ def main() -> None:
     parser.add_argument("bench", choices=("photographs", "scenes"))
     parser.add_argument("--split", default="val", help="val or train")
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--skip", type=int, default=0, help="the first images: of scenes a setting is chosen on 100")
     parser.add_argument("--ways", nargs="+", default=["self", "fine"], help="others are compared with the first")
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    wanted = options.skip + options.limit
     if options.bench == "scenes":
-        model, words, examples = "mini", Vocabulary([*PATTERNS, *BACKGROUNDS]), scenes(options.limit)
-        settings, windows = SCENES.fast(), SCENES
+        model, words = "mini", Vocabulary([*PATTERNS, *BACKGROUNDS])
+        settings, windows, examples = SCENES.fast(), SCENES, scenes(wanted)
     else:
         need(options.root)
         model, words = "photo", Vocabulary(VOC)
-        examples = photographs(options.root, options.split, options.limit)
-        settings, windows = None, Settings()
+        settings, windows, examples = None, Settings(), photographs(options.root, options.split, wanted)
     segmenter = Segmenter.load(model, proxy="self", feedback="calibrated", settings=settings, device="cpu")
     known = ways(segmenter, windows)
     if absent := set(options.ways) - set(known):
         raise SystemExit(f"no way {', '.join(sorted(absent))}; there are {', '.join(known)}")
-    found = measure({name: known[name] for name in options.ways}, words, examples)
+    found = measure({name: known[name] for name in options.ways}, words, islice(examples, options.skip, None))
     Console(width=100).print(table(found))
 
 

@@ -116,7 +116,7 @@ def at_speed(segmenter: Segmenter, speed: str) -> Segmenter:
     Args:
         segmenter: a loaded one.
         speed: "protocol": as it is; "fast": no part of an image twice, see `Settings.fast`; "fastest": also a proxy of
-            finer patches than the tower's on the tower's grid, see `feedseg.vision.proxies.coarse`.
+            much finer patches than the tower's on a coarser grid, see `feedseg.vision.proxies.coarse`.
 
     Raises:
         FeedsegError: there is no such speed.

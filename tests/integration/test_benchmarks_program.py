@@ -154,11 +154,11 @@ def test_a_point_lies_where_its_logarithm_says(module):
 
 
 def test_the_speeds_leave_out_windows_and_patches(module):
-    """An image of 336 × 448 pixels is two windows of the protocol, on a grid of 8 pixels; one, on a grid of 16."""
+    """An image of 336 × 448 pixels is two windows of the protocol, on a grid of 8 pixels; one, on a coarser one."""
     speeds = module("speeds")
     found = speeds.measure("ViT-B/16", 1, tiny=True)
     counts = {one.speed: (one.windows, one.patches) for one in found}
-    assert counts == {"protocol": (2, 2 * 42 * 42), "fast": (1, 42 * 56), "fastest": (1, 21 * 28)}
+    assert counts == {"protocol": (2, 2 * 42 * 42), "fast": (1, 42 * 56), "fastest": (1, 32 * 42)}
     text = speeds.table(found).markdown()
-    assert "| fastest | 1 | 588 |" in text
+    assert "| fastest | 1 | 1,344 |" in text
     assert text.count("\n| ") == 5
