@@ -9,7 +9,7 @@ VENV := $(if $(LOCKED),build/locked,.venv)
 RUN := $(VENV)/bin
 INSTALL = $(RUN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-everywhere test-oldest lock audit docs bench check format clean
+.PHONY: demo test test-everywhere test-oldest lock audit docs bench bench-gpu check format clean
 
 $(VENV)/ready: pyproject.toml Makefile $(LOCK)
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +63,10 @@ docs: $(VENV)/ready
 # Some twelve minutes on two cores; docs/performance.md has the last figures.
 bench: $(VENV)/ready
 	$(RUN)/python benchmarks/bench.py
+
+# The same for a CUDA device; the figures go to benchmarks/results/gpu.json and gpu.md.
+bench-gpu: $(VENV)/ready
+	$(RUN)/python benchmarks/gpu.py
 
 check: $(VENV)/ready
 	$(RUN)/ruff check .

@@ -79,7 +79,7 @@ def _calls(one: Segmenter) -> Iterable[tuple[str, Callable[[Any], Any]]]:
     load = partial(Segmenter.load)
     yield "load", load
     for name in (
-        "host", "proxy", "feedback", "settings", "device", "dtype", "class_token", "residual", "batch_size",
+        "host", "proxy", "feedback", "settings", "device", "dtype", "class_token", "residual", "batch_size", "speed",
     ):  # fmt: skip
         yield f"load {name}", lambda value, name=name: load("mini", **{"host": "clip", name: value})
     yield "call image", lambda value: one(value, "red, blue")

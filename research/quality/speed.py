@@ -10,7 +10,8 @@ before. Prints mIoU, the difference to the first way with its paired 95 % bootst
 CPU time a way takes.
 
 Neither DINO nor CLIP can be had here. What a second encoder of a finer grid is to CLIP, the tower itself is here, which
-looks at the image enlarged twice: `fine` has four features a patch, as DINO ViT-B/8 beside a patch of 16 pixels.
+looks at the image enlarged: `fine` has two features along the side of a patch, as DINO ViT-B/8 beside a patch of 16
+pixels, `middle` one and a half, `self` one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +44,17 @@ from feedseg.vision.towers.base import TowerOutput
 Examples = Iterable[tuple[RgbImage, np.ndarray]]
 
 
+@dataclass(frozen=True)
 class FineProxy(Proxy):
-    """The tower's final tokens of the window enlarged twice: four features a patch."""
+    """The tower's final tokens of the window enlarged: `density` features along the side of a patch."""
 
-    name = "self, twice as fine"
+    density: float = 2.0
+    name = "self, finer"
 
     def __call__(self, pixels: Tensor, output: TowerOutput) -> Tensor:
         tower = output.tower
-        larger = interpolate(pixels, scale_factor=2, mode="bicubic", align_corners=False).clamp(0, 1)
+        size = [round(self.density * side) * tower.patch_size for side in output.grid]
+        larger = interpolate(pixels, size=size, mode="bicubic", align_corners=False).clamp(0, 1)
         return tower.encode(normalised(larger, tower.mean, tower.std)).final_tokens()
 
 
@@ -61,13 +66,17 @@ def ways(segmenter: Segmenter, windows: Settings) -> dict[str, Segmenter]:
         return replace(segmenter, settings=settings, encoder=encoder)
 
     own = segmenter.settings
+    small = replace(own, short_side=224)
     found = {
         "self": of(own),
         "fine": of(own, FineProxy()),
         "windows-fine": of(windows, FineProxy()),
         "windows-self": of(windows),
         "one-fine": of(windows.fast(), FineProxy()),
+        "one-middle": of(windows.fast(), FineProxy(1.5)),
         "one-self": of(windows.fast()),
+        "224-fine": of(small, FineProxy()),
+        "224-middle": of(small, FineProxy(1.5)),
     }
     sizes = {f"self-{side}": of(replace(own, short_side=side)) for side in (280, 252, 224)}
     return found | sizes
@@ -120,23 +129,24 @@ def main() -> None:
     parser.add_argument("bench", choices=("photographs", "scenes"))
     parser.add_argument("--split", default="val", help="val or train")
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--skip", type=int, default=0, help="the first images: of scenes a setting is chosen on 100")
     parser.add_argument("--ways", nargs="+", default=["self", "fine"], help="others are compared with the first")
     parser.add_argument("--root", type=Path, default=Path("../shared/realbench"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    wanted = options.skip + options.limit
     if options.bench == "scenes":
-        model, words, examples = "mini", Vocabulary([*PATTERNS, *BACKGROUNDS]), scenes(options.limit)
-        settings, windows = SCENES.fast(), SCENES
+        model, words = "mini", Vocabulary([*PATTERNS, *BACKGROUNDS])
+        settings, windows, examples = SCENES.fast(), SCENES, scenes(wanted)
     else:
         need(options.root)
         model, words = "photo", Vocabulary(VOC)
-        examples = photographs(options.root, options.split, options.limit)
-        settings, windows = None, Settings()
+        settings, windows, examples = None, Settings(), photographs(options.root, options.split, wanted)
     segmenter = Segmenter.load(model, proxy="self", feedback="calibrated", settings=settings, device="cpu")
     known = ways(segmenter, windows)
     if absent := set(options.ways) - set(known):
         raise SystemExit(f"no way {', '.join(sorted(absent))}; there are {', '.join(known)}")
-    found = measure({name: known[name] for name in options.ways}, words, examples)
+    found = measure({name: known[name] for name in options.ways}, words, islice(examples, options.skip, None))
     Console(width=100).print(table(found))
 
 

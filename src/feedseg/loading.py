@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedseg.arguments import checked_settings, chosen_feedback
-from feedseg.errors import FeedsegError, checked_count
+from feedseg.errors import FeedsegError, brief, checked_count
 from feedseg.segmenter import Segmenter
-from feedseg.settings import WHOLE_IMAGE, Settings
+from feedseg.settings import SPEEDS, WHOLE_IMAGE, Settings
 from feedseg.vision.devices import choose_device, choose_dtype
 from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.feedback import AUTO
@@ -20,6 +20,7 @@ from feedseg.vision.hosts import HOSTS
 from feedseg.vision.hosts.base import Host
 from feedseg.vision.model import Model, open_model
 from feedseg.vision.proxies.base import Features, Proxy
+from feedseg.vision.proxies.coarse import coarsened
 from feedseg.vision.proxies.load import load_proxy
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL, repository_of
 
@@ -42,6 +43,7 @@ def load_segmenter(
     class_token: bool | None = None,
     residual: bool | None = None,
     batch_size: int | None = None,
+    speed: str = "protocol",
 ) -> Segmenter:
     """Load the weights and move them to the device.
 
@@ -63,6 +65,7 @@ def load_segmenter(
         residual: whether the last block's residual and feed-forward are kept; None: as published.
         batch_size: windows that go through the tower together on an accelerator; None for 16. A CPU takes one at a
             time: it gains nothing by more, and products over a batch are rounded differently.
+        speed: "protocol", "fast" or "fastest": how much is left out, see `at_speed`.
 
     Raises:
         FeedsegError: a name that is unknown, weights that cannot be found or used, a device that is not there.
@@ -70,6 +73,7 @@ def load_segmenter(
     if not isinstance(model, (str, Path, Model, type(None))):
         raise FeedsegError(f"a model is a name, a folder or a loaded model, not {type(model).__name__}")
     checked_settings(settings)
+    check_speed(speed)
     chosen = HOSTS.load(host)
     if proxy is not None and not chosen.uses_proxy:
         raise FeedsegError(f"the host {chosen.name} uses no proxy; proxyclip does")
@@ -90,13 +94,40 @@ def load_segmenter(
         encoder.to(where, number)
     loaded.to(where, number)
     windows = WindowEncoder(tower, chosen, encoder, class_token, residual)
-    return Segmenter(
+    segmenter = Segmenter(
         model=loaded,
         encoder=windows,
         feedback=chosen_feedback(feedback, windows),
         settings=settings or own_settings(name, tower) or chosen.settings,
         batch_size=1 if where.type == "cpu" else batch_size or ACCELERATOR_BATCH,
     )
+    return at_speed(segmenter, speed)
+
+
+def check_speed(speed: object) -> None:
+    """Raises FeedsegError where there is no such speed."""
+    if not isinstance(speed, str) or speed not in SPEEDS:
+        raise FeedsegError(f"a speed is {', '.join(SPEEDS[:-1])} or {SPEEDS[-1]}, not {brief(speed)}")
+
+
+def at_speed(segmenter: Segmenter, speed: str) -> Segmenter:
+    """The segmenter with less left to do; it shares the weights.
+
+    Args:
+        segmenter: a loaded one.
+        speed: "protocol": as it is; "fast": no part of an image twice, see `Settings.fast`; "fastest": also a proxy of
+            much finer patches than the tower's on a coarser grid, see `feedseg.vision.proxies.coarse`.
+
+    Raises:
+        FeedsegError: there is no such speed.
+    """
+    check_speed(speed)
+    if speed == "protocol":
+        return segmenter
+    encoder = segmenter.encoder
+    if speed == "fastest" and encoder.proxy is not None:
+        encoder = replace(encoder, proxy=coarsened(encoder.proxy, encoder.tower.patch_size))
+    return replace(segmenter, encoder=encoder, settings=segmenter.settings.fast())
 
 
 def own_settings(model: str | Path | Model, tower: VisionTower) -> Settings | None:

@@ -11,8 +11,8 @@ from feedseg.errors import InvalidValueError, brief, checked_number
 
 Sides = tuple[int, int]  # height, width
 Softmax = Literal["classes", "words"]  # what it runs over
-# How an image is cut: as the host's protocol has it, or by `Settings.fast`.
-SPEEDS = ("protocol", "fast")
+# How much is left out: see `feedseg.loading.at_speed`.
+SPEEDS = ("protocol", "fast", "fastest")
 # Of every size: far beyond what any model was made for, and what a run takes at it can still be told.
 MOST_PIXELS = 16384
 LARGEST_FAST_WINDOW = 896  # attention grows with the square of a window's area

@@ -180,7 +180,7 @@ def test_other_images_of_the_same_names_are_measured_anew(
             "--feedback takes none, paper, calibrated, near, auto, control or package.module:Name",
         ),
         (("scenes", "--window", "half"), "--window is a number of pixels or none"),
-        (("scenes", "--speed", "slow"), "--speed is protocol or fast, not 'slow'"),
+        (("scenes", "--speed", "slow"), "--speed is protocol, fast or fastest, not 'slow'"),
         (("scenes", "--speed", "fast"), "--speed fast chooses the windows: leave out --window"),
         (("scenes", "--stride", "9"), "--stride is the step between windows"),
         (("scenes", "--threshold", "0.5"), "scenes has no background"),

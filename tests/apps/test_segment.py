@@ -242,7 +242,10 @@ BAD_USE = {
     "a threshold that is no number": (["a.png", "--labels", WORDS, "--threshold", "high"], "--threshold"),
     "no such option": (["a.png", "--labels", WORDS, "--nonsense"], "--nonsense"),
     "a window of words": (["a.png", "--labels", WORDS, "--window", "big"], "--window"),
-    "no such speed": (["a.png", "--labels", WORDS, "--speed", "slow"], "--speed is protocol or fast, not 'slow'"),
+    "no such speed": (
+        ["a.png", "--labels", WORDS, "--speed", "slow"],
+        "--speed is protocol, fast or fastest, not 'slow'",
+    ),
     "fast with windows": (["a.png", "--labels", WORDS, "--speed", "fast", "--stride", "9"], "leave out --stride"),
     "no short side": (["a.png", "--labels", WORDS, "--short-side", "0"], "--short-side"),
     "no batch": (["a.png", "--labels", WORDS, "--batch-size", "-1"], "--batch-size"),

@@ -151,3 +151,14 @@ def test_a_point_lies_where_its_logarithm_says(module):
     assert (x1, y1) == (pytest.approx((x0 + x2) / 2, abs=0.1), pytest.approx((y0 + y2) / 2, abs=0.1))
     assert x0 < x2
     assert y0 > y2
+
+
+def test_the_speeds_leave_out_windows_and_patches(module):
+    """An image of 336 × 448 pixels is two windows of the protocol, on a grid of 8 pixels; one, on a coarser one."""
+    speeds = module("speeds")
+    found = speeds.measure("ViT-B/16", 1, tiny=True)
+    counts = {one.speed: (one.windows, one.patches) for one in found}
+    assert counts == {"protocol": (2, 2 * 42 * 42), "fast": (1, 42 * 56), "fastest": (1, 32 * 42)}
+    text = speeds.table(found).markdown()
+    assert "| fastest | 1 | 1,344 |" in text
+    assert text.count("\n| ") == 5

@@ -19,7 +19,7 @@ from feedseg.evaluation.datasets.samples import Sample, find_samples
 from feedseg.evaluation.experiment import CONTROL, NONE, PAPER, Bench, Experiment, Variants
 from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
-from feedseg.loading import own_settings
+from feedseg.loading import at_speed, own_settings
 from feedseg.presets import known_preset
 from feedseg.segmenter import Segmenter
 from feedseg.settings import Settings
@@ -130,7 +130,7 @@ def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> 
         if sized != settings:
             settings, name = sized, f"{name}, with the sizes of {model.source}"
     settings = settings.changed(request.changes)
-    return (settings.fast() if request.speed == "fast" else settings), name
+    return (settings if request.speed == "protocol" else settings.fast()), name
 
 
 def prepare(
@@ -150,7 +150,7 @@ def prepare(
     """
     planned = plan(request)
     notes = [look(request, one) if look else () for one in planned]
-    segmenter = load() if load else Segmenter.load(request.model, **request.options)
+    segmenter = at_speed(load() if load else Segmenter.load(request.model, **request.options), request.speed)
     variants = chosen_variants(request, segmenter)
     runs = []
     for one, seen in zip(planned, notes, strict=True):

@@ -78,7 +78,7 @@ def _groups(found: Iterable[Placed]) -> Iterator[list[Placed]]:
 def _rows(group: Sequence[Placed], names: Sequence[str], colours: list[list[int]]) -> list[dict[str, Any]]:
     return [
         {
-            "class": names[one.label],
+            "class": names[one.label].encode(errors="backslashreplace").decode(),  # Parquet has UTF-8 alone
             "index": one.label,
             "pixels": one.pixels,
             "colour": hexadecimal(colours[one.label]),

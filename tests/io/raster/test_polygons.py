@@ -12,7 +12,6 @@ import pytest
 
 from feedseg.io.raster import open_raster, polygons
 from feedseg.io.raster.geojson import LONGEST, divided, write_geojson
-from feedseg.io.raster.geoparquet import write_geoparquet
 from feedseg.io.raster.legend import Legend
 from feedseg.io.raster.polygons import Region, regions
 from tiny_rasters import write_raster
@@ -110,28 +109,3 @@ def test_geojson_lies_where_the_raster_does(tmp_path: Path, rotation: float) -> 
         exterior, *holes = feature["geometry"]["coordinates"]
         assert shapely.LinearRing(exterior).is_ccw
         assert not any(shapely.LinearRing(hole).is_ccw for hole in holes)
-
-
-@pytest.mark.parametrize("placed", [True, False])
-def test_geoparquet_has_the_rasters_own_coordinates(tmp_path: Path, placed: bool) -> None:
-    geopandas = pytest.importorskip("geopandas")
-    labels = MAPS["blocks"]
-    transform = rasterio.Affine(10, 0, 500_000, 0, -10, 5_300_000) if placed else rasterio.Affine.identity()
-    path = write_raster(tmp_path / "a.tif", labels[None], transform=transform, crs="EPSG:32633" if placed else None)
-    legend = Legend(("none", "a", "é", "c"), np.arange(12, dtype=np.uint8).reshape(4, 3) * 20, True)
-    with open_raster(path) as raster:
-        count = write_geoparquet(tmp_path / "a.parquet", regions([labels], (0, 255)), raster, legend)
-    read = geopandas.read_parquet(tmp_path / "a.parquet")
-    assert len(read) == count
-    assert read.crs == ("EPSG:32633" if placed else None)
-    assert read.is_valid.all()
-    assert all(polygon.exterior.is_ccw for polygon in read.geometry)
-    shapes = rasterio.features.shapes(labels, connectivity=4, transform=transform)
-    expected = [(int(value), shapely.geometry.shape(geometry)) for geometry, value in shapes if value]
-    found = [*zip(read["index"], read.geometry, strict=True)]
-    for (label, one), (value, other) in zip(ordered(found), ordered(expected), strict=True):
-        assert label == value
-        assert one.equals(other)
-    assert read["class"].tolist() == [legend.names[label] for label in read["index"]]
-    assert (read.area == read.pixels * (100 if placed else 1)).all()
-    assert read["colour"].tolist() == ["#{:02x}{:02x}{:02x}".format(*legend.colours[one]) for one in read["index"]]

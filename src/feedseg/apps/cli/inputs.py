@@ -64,9 +64,9 @@ def choose_colours(text: str | None, names: Sequence[str]) -> dict[str, Colour]:
 def check_speed(speed: str, windows: Mapping[str, object]) -> str:
     """What --speed says; `windows` are --window and --stride, None where they are not given."""
     if speed not in SPEEDS:
-        raise FeedsegError(f"--speed is {' or '.join(SPEEDS)}, not {speed!r}")
-    if speed == "fast" and (given := [f"--{name}" for name, value in windows.items() if value is not None]):
-        raise FeedsegError(f"--speed fast chooses the windows: leave out {' and '.join(given)}")
+        raise FeedsegError(f"--speed is {', '.join(SPEEDS[:-1])} or {SPEEDS[-1]}, not {speed!r}")
+    if speed != "protocol" and (given := [f"--{name}" for name, value in windows.items() if value is not None]):
+        raise FeedsegError(f"--speed {speed} chooses the windows: leave out {' and '.join(given)}")
     return speed
 
 

@@ -25,16 +25,18 @@ def load_segmenter(
         model: see `Segmenter.load`, as are the options.
         options: of `Segmenter.load`.
         changes: of its settings, by field.
-        speed: "protocol" or "fast".
+        speed: see `at_speed`.
         visible: whether a terminal is told meanwhile.
 
     Raises:
         FeedsegError: the model cannot be loaded, or the settings do not go together.
     """
+    from feedseg.loading import at_speed
+
     with status(f"loading {model}", visible=visible):
         segmenter = Segmenter.load(model, **options)
     try:
         settings = segmenter.settings.changed(changes or {})
     except InvalidValueError as error:
         raise FeedsegError(f"--short-side, --window, --stride: {error}") from error
-    return replace(segmenter, settings=settings.fast() if speed == "fast" else settings)
+    return at_speed(replace(segmenter, settings=settings), speed)

@@ -205,7 +205,7 @@ Speed = Annotated[
     option(
         PROTOCOL,
         "NAME",
-        "protocol: its overlapping windows; fast: each part of the image once.",
+        "protocol: its overlapping windows; fast: each part once; fastest: a coarser proxy too.",
         "--speed",
         show_default=True,
         hidden=True,

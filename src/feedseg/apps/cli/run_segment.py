@@ -101,7 +101,7 @@ def _segment_files(request: SegmentRequest, found: Findings, decoder: IsolatedDe
     automatic, request = request.words.automatic, replace(request, words=segmenter.resolved(request.words))
     request.output.check_classes(request.words.names)
     if any(isinstance(image, FoundRaster) for image in found.images):
-        fast = request.speed == "fast" and segmenter.settings.window is None
+        fast = request.speed != "protocol" and segmenter.settings.window is None
         request = replace(request, rasters=replace(request.rasters, fast=fast))
     summary = SegmentSummary(request.words, request.as_json, automatic=automatic)
     started = time.monotonic()

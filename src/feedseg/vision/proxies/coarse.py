@@ -1,0 +1,44 @@
+"""A proxy on a coarser grid than its own: windows are made smaller for it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from feedseg.vision.proxies.base import Proxy, TowerProxy
+from feedseg.vision.towers.base import TowerOutput
+
+DENSITY = 1.5  # features along the side of a patch of the tower; docs/speed.md has what 1, 1.5 and 2 cost and save
+
+
+class CoarseProxy(Proxy):
+    """A proxy whose patches are much smaller than the tower's, on windows of `DENSITY` of its patches for each of them.
+
+    DINO ViT-B/8 beside a tower of 16 pixels then has 9 of 16 patches, and the matrices of attention, host and feedback
+    are a third.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        """`proxy` takes sides in whole patches of its own."""
+        self._proxy = proxy
+        self.name = f"{proxy.name} (coarse)"
+        self.family = proxy.family
+
+    @property
+    def revision(self) -> str:
+        return self._proxy.revision
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._proxy.to(device, dtype)
+
+    def __call__(self, pixels: Tensor, output: TowerOutput) -> Tensor:
+        size = [round(DENSITY * side) * self._proxy.patch_size for side in output.grid]
+        smaller = interpolate(pixels, size=size, mode="bicubic", align_corners=False, antialias=True)
+        return self._proxy(smaller.clamp(0, 1), output)
+
+
+def coarsened(proxy: Proxy, patch: int) -> Proxy:
+    """A proxy as coarse as a tower with patches of that side lets it; as it is where it is no finer, or not known."""
+    is_finer = proxy.patch_size > 1 and DENSITY * proxy.patch_size < patch and not isinstance(proxy, TowerProxy)
+    return CoarseProxy(proxy) if is_finer else proxy
