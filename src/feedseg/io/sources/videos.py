@@ -8,8 +8,10 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 
 from feedseg.io.decoders import open_regular
+from feedseg.io.reading import FileReader
 from feedseg.io.sources.base import Found, Refused, digest
 from feedseg.io.video import Clip, open_video
+from feedseg.io.video.isolated import IsolatedClip
 from feedseg.io.video.numbered import NumberedFrames, numbered_files
 from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 
@@ -18,9 +20,11 @@ from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 class FoundVideo(Found):
     """A video that was asked for; its frames are read one at a time."""
 
-    def clip(self, max_pixels: int) -> AbstractContextManager[Clip]:
+    def clip(self, reader: FileReader) -> AbstractContextManager[Clip]:
         """The video, opened. Raises FeedsegError, see `feedseg.io.video.open_video`."""
-        return open_video(self.path, max_pixels)
+        if reader.decoder is not None:
+            return nullcontext(IsolatedClip(self.path, reader.decoder, reader.limits))
+        return open_video(self.path, reader.limits.pixels)
 
     @property
     def sound(self) -> Path | None:
@@ -32,9 +36,9 @@ class FoundVideo(Found):
 class FoundFrames(FoundVideo):
     """Numbered images that are a video together; the path is a pattern."""
 
-    def clip(self, max_pixels: int) -> AbstractContextManager[Clip]:
+    def clip(self, reader: FileReader) -> AbstractContextManager[Clip]:
         """See `FoundVideo.clip`."""
-        return nullcontext(NumberedFrames(self.name, numbered_files(self.path), max_pixels))
+        return nullcontext(NumberedFrames(self.name, numbered_files(self.path), reader))
 
     def digest(self) -> str:
         """The SHA-256 of the names and contents of all frames. Raises FeedsegError if one cannot be read."""

@@ -52,6 +52,10 @@ class Video(Clip):
 
     def frames(self, every: int = 1, start: int = 0) -> Iterator[Frame]:
         """See `Clip.frames`."""
+        return (frame for frame in self.walk(every, start) if frame is not None)
+
+    def walk(self, every: int = 1, start: int = 0) -> Iterator[Frame | None]:
+        """The same, with None for every frame that is left out."""
         step = max(1, round(1 / (self.rate * self.time_base)))
         last: int | None = None
         shape: tuple[int, int] | None = None  # width and height as they are coded
@@ -64,6 +68,7 @@ class Video(Clip):
                 ticks = 0 if last is None else last + step
             last = ticks
             if number < start or number % every:
+                yield None
                 continue
             same = raw.reformat(width=shape[0], height=shape[1], format="rgb24")
             pixels = np.ascontiguousarray(np.rot90(same.to_ndarray(), round(raw.rotation / 90)))
@@ -107,25 +112,26 @@ class Video(Clip):
 
 
 @contextmanager
-def open_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
-    """A video whose frames can be read.
+def open_video(path: str | Path, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Iterator[Video]:
+    """A video whose frames can be read; `name` is what it is called in messages, where that is not its path.
 
     Raises:
         FeedsegError: it cannot be opened, is none or has frames of more than `max_pixels`; PyAV is not installed.
     """
     av, path = load_av(), Path(path)
+    name = name or str(path)
     try:
         check_regular(path)
         container = av.open(str(path.absolute()), options=dict(OPTIONS))
     except FileNotFoundError as error:
-        raise FeedsegError(f"{path} does not exist") from error
+        raise FeedsegError(f"{name} does not exist") from error
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         if getattr(error, "errno", None) == EINVAL:  # what FFmpeg says of formats that are not allowed
             reason = "it is in none of their formats"
-        raise FeedsegError(f"{path} cannot be read as a video: {reason}") from error
+        raise FeedsegError(f"{name} cannot be read as a video: {reason}") from error
     with container:
-        yield Video(container, str(path), max_pixels)
+        yield Video(container, name, max_pixels)
 
 
 def frames(path: str | Path, every: int = 1, max_pixels: int = MAX_PIXELS) -> Iterator[Frame]:
