@@ -72,7 +72,8 @@ class Measure(Task[BenchmarkSample, Measured]):
 
 def measure_task(runs: Sequence[BenchmarkRun]) -> Measure:
     """The task for these benchmarks, all of which have the same reader."""
-    return Measure({one.benchmark.name: one.bench for one in runs}, runs[0].reader)
+    reader = next((one.reader for one in runs), HERE)
+    return Measure({one.benchmark.name: one.bench for one in runs}, reader)
 
 
 def items_of(one: BenchmarkRun, shard: Shard | None = None) -> list[BenchmarkSample]:
