@@ -26,6 +26,7 @@ START = 60.0  # seconds, in which it is ready
 END = 2.0  # seconds, in which it ends when nobody wants more
 # Its libraries compute nothing, and every thread would count for its memory.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+PIPE = 2**20  # bytes that go through at a time, where that can be had
 CHANNELS = 4  # numbers of a pixel in an array, at most
 
 
@@ -46,6 +47,7 @@ class DecodingProcess:
             env={**os.environ, **ENVIRONMENT},
             start_new_session=True,  # Ctrl-C is for the process that it works for, and its end is this one's, too
         )
+        _widen(self._stdout)
         self._is_ready = False
 
     @property
@@ -150,6 +152,14 @@ class DecodingProcess:
     @property
     def _stdout(self) -> IO[bytes]:
         return cast("IO[bytes]", self._process.stdout)
+
+
+def _widen(stream: IO[bytes]) -> None:
+    """Let a pipe hold more than Linux gives it, so that processes change less often while pixels go through."""
+    with suppress(ImportError, AttributeError, OSError):  # another system, or no more for this user
+        import fcntl
+
+        fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 class _Deadline:
