@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EINVAL
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from feedseg.errors import FeedsegError, first_line, warn_user
 from feedseg.io.decoders import check_regular
 from feedseg.io.images import MAX_PIXELS
+from feedseg.io.video.avi import is_cut_off
 from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
 from feedseg.io.video.pyav import OPTIONS, load_av
 
@@ -46,7 +48,7 @@ class Video(Clip):
         """See `Clip.expected`."""
         if self._stream.frames and "mov" in self._container.format.name:  # AVI counts times without a frame, too
             return self._stream.frames
-        if self._container.duration:
+        if self._container.duration and self._is_cut_off is None:
             return max(1, round(self._container.duration * self.rate / 1_000_000))
         return None
 
@@ -92,8 +94,18 @@ class Video(Clip):
         except av.error.FFmpegError as error:
             self.damage = first_line(error)
 
+    @cached_property
+    def _is_cut_off(self) -> bool | None:
+        """See `feedseg.io.video.avi.is_cut_off`: where that can be said, what an AVI says of its length is nothing."""
+        if "avi" not in self._container.format.name:
+            return None
+        with Path(self._container.name).open("rb") as file:
+            return is_cut_off(file)
+
     def _lack(self) -> str | None:
         """What says that a file was cut off which could be read up to its end: that it should last longer."""
+        if (is_cut := self._is_cut_off) is not None:
+            return "its recorder has not finished it, and its last frame is not whole" if is_cut else None
         if self._container.duration is None or not {*self._container.format.name.split(",")} & _TRUSTED:
             return None
         promised = Fraction(self._container.duration + (self._container.start_time or 0), 1_000_000)
