@@ -160,17 +160,17 @@ class SegmentVideos:
                     write_sequence(sequence, zip(numbers, (labels for _, labels in written), strict=True), example)
             if any(one.name == "overlay" for one in self.output.writers):
                 files["overlay"], drawn = self._file(job, OVERLAY, stack)
-                self._draw(job, joined, drawn, totals)
+                self._draw(job, joined, drawn, totals, _video(job).sound(self.reader, parts.sound))
         return Segmented(job, about, digest, files, {path: stamp(path) for path in files.values()})
 
-    def _draw(self, job: Job, labels: Path, target: Path, totals: VideoTotals) -> None:
+    def _draw(self, job: Job, labels: Path, target: Path, totals: VideoTotals, sound: Path | None) -> None:
         """The overlay of all frames; of those that were not segmented with the last labels before."""
         source, example = _video(job), totals.example
         look = FrameOverlay(totals.areas, example.size, example.names, example.background, example.palette)
         shown: np.ndarray | None = None
         with (
             source.clip(self.reader) as video,
-            OverlayVideo(target, video, source.sound) as out,
+            OverlayVideo(target, video, sound) as out,
             closing(read_labels(labels)) as held,
         ):
             for frame in interruptible_each(video.frames()):

@@ -17,6 +17,7 @@ from feedseg.io.reading import FileReader
 from feedseg.io.video import isolated, open_video
 from feedseg.io.video.isolated import IsolatedClip
 from feedseg.io.video.numbered import NumberedFrames
+from feedseg.io.video.overlay import OverlayVideo
 from tiny_videos import pictures, write_video
 
 av = pytest.importorskip("av")
@@ -103,3 +104,26 @@ def test_a_numbered_frame_that_crashes_its_decoder_ends_them(
         assert len(list(clip.frames())) == 1
         assert clip.damage is not None
         assert "its decoder crashed" in clip.damage
+
+
+@pytest.mark.parametrize(("kind", "sound"), [("mp4", "aac"), ("avi", "adpcm_ms"), ("mkv", "mp3"), ("mp4", None)])
+def test_sound_that_another_process_has_written_is_heard_as_it_was(
+    decoder: IsolatedDecoder, tmp_path: Path, kind: str, sound: str | None
+) -> None:
+    source = write_video(tmp_path / f"clip.{kind}", pictures(50), sound=sound)
+    own = isolated.isolated_sound(source, tmp_path / "sound.mp4", decoder, LIMITS)
+    assert (own is None) == (sound is None)
+    found = []
+    for number, heard in enumerate((source, own)):
+        path = tmp_path / f"{number}.mp4"
+        with open_video(source) as video, OverlayVideo(path, video, heard) as out:
+            for frame in video.frames():
+                out.add(frame.pixels, frame.ticks)
+        with av.open(str(path)) as container:
+            streams = container.streams.audio
+            packets = (
+                [(one.pts, one.dts, bytes(one)) for one in container.demux(streams) if one.size] if streams else []
+            )
+            found.append(packets)
+    assert found[0] == found[1]
+    assert bool(found[0]) == (sound is not None)

@@ -11,7 +11,7 @@ from feedseg.io.decoders import open_regular
 from feedseg.io.reading import FileReader
 from feedseg.io.sources.base import Found, Refused, digest
 from feedseg.io.video import Clip, open_video
-from feedseg.io.video.isolated import IsolatedClip
+from feedseg.io.video.isolated import IsolatedClip, isolated_sound
 from feedseg.io.video.numbered import NumberedFrames, numbered_files
 from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 
@@ -26,10 +26,11 @@ class FoundVideo(Found):
             return nullcontext(IsolatedClip(self.path, reader.decoder, reader.limits))
         return open_video(self.path, reader.limits.pixels)
 
-    @property
-    def sound(self) -> Path | None:
-        """The file whose sound belongs to it."""
-        return self.path
+    def sound(self, reader: FileReader, scratch: Path) -> Path | None:
+        """A file whose sound belongs to it: itself, or `scratch`, where another process has written it alone."""
+        if reader.decoder is None:
+            return self.path
+        return isolated_sound(self.path, scratch, reader.decoder, reader.limits)
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,8 @@ class FoundFrames(FoundVideo):
                 state.update(f"{path.name}\0{digest(file)}\0".encode(errors="surrogateescape"))
         return state.hexdigest()
 
-    @property
-    def sound(self) -> None:
+    def sound(self, reader: FileReader, scratch: Path) -> None:
         """They have none."""
-        return None
 
 
 def is_video(path: PurePath) -> bool:

@@ -12,6 +12,7 @@ from feedseg.io.isolated import IsolatedDecoder
 from feedseg.io.limits import FileLimits
 from feedseg.io.video.clip import Clip, Frame
 from feedseg.io.video.frames import open_video
+from feedseg.io.video.sound import extract_sound
 
 if TYPE_CHECKING:
     from feedseg.io.decoding import Answer
@@ -48,6 +49,14 @@ class IsolatedClip(Clip):
                 yield Frame(number, ticks, ticks * self.time_base, pixels)
             elif damage := facts.get("damage"):
                 self.damage = str(damage)
+
+
+def isolated_sound(path: Path, target: Path, decoder: IsolatedDecoder, limits: FileLimits) -> Path | None:
+    """The file `target`, which has the sound of a video and nothing else; None where there is none."""
+    streams = 0
+    for facts, _ in decoder.stream(extract_sound, path, limits, target=str(target.absolute())):
+        streams = int(facts.get("streams", 0))
+    return target if streams else None
 
 
 def describe_video(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Answer]:
