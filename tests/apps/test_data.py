@@ -10,6 +10,7 @@ import pytest
 from feedseg.apps.cli.main import main
 from feedseg.apps.cli.render_data import ranges
 from feedseg.evaluation.datasets.prepare import MappedMask
+from feedseg.io.reading import FileReader
 from tiny_datasets import draw, draw_raw, save_mask, save_picture, values_with
 
 OWN = 'images = "photos/{id}.jpg"\nmasks = "masks/{id}.png"\nclasses = ["cat", "sofa"]\nbackground = ["wall"]\n'
@@ -108,11 +109,11 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch, capsys):
     original = MappedMask.write
     written = []
 
-    def stopped(self: MappedMask) -> None:
+    def stopped(self: MappedMask, reader: FileReader) -> None:
         if written:
             raise KeyboardInterrupt
         written.append(self.target)
-        original(self)
+        original(self, reader)
 
     arguments = ["data", "prepare", "cityscapes", str(source), str(out), "--workers", "1"]
     with monkeypatch.context() as patch:

@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+import hostile_decoder
 from feedseg.engine.results_folder import journals_of
 from feedseg.io.output import Output
 
@@ -246,6 +249,40 @@ def test_an_interrupt_finishes_what_is_being_written(
     assert f"{finished} images → out" in out
     assert segment("photos", "--out", "out") == 0
     assert f"{finished} of 5 done before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_an_interrupt_does_not_wait_for_a_decoder_that_hangs(
+    shards: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    segment,
+    draw,
+    files,
+    results_of,
+) -> None:
+    for name, width in (("a", 40), ("b", hostile_decoder.HANGS), ("c", 40)):
+        draw(f"photos/{name}.png", size=(width, 30))
+    arguments = ("photos", "--out", "out", "--shards", shards)
+    with monkeypatch.context() as patch:
+        hangs = hostile_decoder.install(tmp_path / "hostile", patch)
+        watching = Thread(target=interrupt_once, args=(hangs,), daemon=True)
+        watching.start()
+        assert segment(*arguments, "--max-seconds", 500) == 130  # the tests are given up long before
+    assert "interrupted" in capsys.readouterr().err
+    stems = {path.split(".")[0] for path in files("out")}
+    assert "b" not in stems
+    assert files("out") == results_of(*sorted(stems))  # whole
+    assert segment(*arguments) == 0
+    assert files("out") == results_of(*"abc")
+
+
+def interrupt_once(hangs: Path) -> None:
+    """Ctrl-C for this process, once a decoder has begun to hang."""
+    while not hangs.exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_processes_and_shards_make_the_same_bytes(segment, draw, capsys: pytest.CaptureFixture[str]) -> None:

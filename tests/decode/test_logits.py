@@ -133,7 +133,8 @@ def test_strips_equal_the_whole_resize(height, width, target_height, target_widt
     start = data.draw(st.integers(0, target_height - 1))
     stop = data.draw(st.integers(start + 1, target_height))
     strip = StitchedLogits.of_grid(logits, size).rows(slice(start, stop))
-    torch.testing.assert_close(strip, whole[:, start:stop], atol=2e-5, rtol=0)  # torch widens with weights of fp32
+    # torch widens with weights of fp32: a position of up to 90 is off by 4e-6 there, and two pixels differ by up to 8.
+    torch.testing.assert_close(strip, whole[:, start:stop], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("elements", [1, 500, 1 << 24])

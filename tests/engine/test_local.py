@@ -147,3 +147,13 @@ def test_nothing_more_is_loaded_once_nobody_wants_it() -> None:
     assert before < 6
     assert list(stream) == []
     assert len(loaded) == before
+
+
+def test_what_is_being_loaded_is_given_up_once_nobody_wants_it() -> None:
+    given_up = Event()
+    ends: list[bool] = []
+    stream = load_ahead(lambda number: ends.append(given_up.wait(60)) if number else None, range(3), 2, given_up.set)
+    next(stream)
+    stream.close()
+    assert ends
+    assert all(ends)  # none by its own time

@@ -1,4 +1,7 @@
-"""Faults of a decoder, in a `sitecustomize`: what an image of a certain width does to the process that decodes it."""
+"""Faults of a decoder, in a `sitecustomize`: what an image of a certain width does to the process that decodes it.
+
+And what a video does of a certain name, at its sixth packet.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def hostile(self):
     if self.width == {CRASHES}:
         os.abort()
     if self.width == {HANGS}:
+        open(os.environ["FEEDSEG_TEST_HANGING"], "w").close()
         time.sleep(1000)
     if self.width == {EATS}:
         eaten = []
@@ -26,10 +30,39 @@ def hostile(self):
     return load(self)
 PngImageFile.load = hostile
 """
+VIDEOS = """
+import av, os, time
+class Hostile:
+    def __init__(self, container, name):
+        self.container, self.name = container, name
+    def __getattr__(self, name):
+        return getattr(self.container, name)
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self.container.close()
+    def demux(self, *streams):
+        for number, packet in enumerate(self.container.demux(*streams)):
+            if number == 5 and "crashes" in self.name:
+                os.abort()
+            if number == 5 and "hangs" in self.name:
+                time.sleep(1000)
+            yield packet
+opened = av.open
+def hostile_open(file, mode="r", **options):
+    container = opened(file, mode, **options)
+    return Hostile(container, os.path.basename(file)) if mode == "r" else container
+av.open = hostile_open
+"""
 
 
-def install(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Every Python that is started from now on has such a decoder; this one is as it was."""
+def install(folder: Path, patch: pytest.MonkeyPatch, program: str = PROGRAM) -> Path:
+    """Every Python that is started from now on has such a decoder, by default of images; this one is as it was.
+
+    Returns a file that is there once one hangs.
+    """
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(PROGRAM, encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(program, encoding="utf-8")
     patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    patch.setenv("FEEDSEG_TEST_HANGING", str(folder / "hangs"))
+    return folder / "hangs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result, explain
 from feedseg.engine.task import Task
 
 T = TypeVar("T")
+_AGAIN = 0.2  # seconds until what is loaded is given up once more
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Local(Generic[Item, Result]):
             Exception: what the task raises before it has taken an item, since that is no item's fault.
         """
         queue: deque[Waiting[Item] | Failed[Item]] = deque()
-        with closing(load_ahead(self.task.load, items, self.threads)) as stream, Finishing(self) as finishing:
+        with (
+            closing(load_ahead(self.task.load, items, self.threads, self.task.abandon)) as stream,
+            Finishing(self) as finishing,
+        ):
             finished = False
             while not finished:
                 reason = None
@@ -155,24 +159,37 @@ def _leading_failures(queue: deque[Waiting[Item] | Failed[Item]]) -> Iterator[Fa
 
 
 def load_ahead(
-    load: Callable[[Item], T], items: Iterable[Item], threads: int
+    load: Callable[[Item], T], items: Iterable[Item], threads: int, abandon: Callable[[], object] = lambda: None
 ) -> Generator[tuple[Item, Callable[[], T]], None, None]:
     """The items in order, each with a function that gives what was loaded, or raises why it was not.
 
-    At most 2 × threads + 1 items are loaded ahead.
+    At most 2 × threads + 1 items are loaded ahead. When no more are wanted, those that are being loaded are waited for;
+    `abandon` is called so that this takes no time, see `Task.abandon`.
     """
     if not threads:
         for item in items:
             yield item, partial(load, item)
         return
-    pending: deque[tuple[Item, Callable[[], T]]] = deque()
+    pending: deque[tuple[Item, Future[T]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="load")
+
+    def first() -> tuple[Item, Callable[[], T]]:
+        item, future = pending.popleft()
+        begun.append(future)
+        return item, future.result
+
+    begun: deque[Future[T]] = deque(maxlen=1)  # handed out, and perhaps not finished yet
     try:
         for item in items:
-            pending.append((item, pool.submit(load, item).result))
+            pending.append((item, pool.submit(load, item)))
             if len(pending) > 2 * threads:
-                yield pending.popleft()
+                yield first()
         while pending:
-            yield pending.popleft()
+            yield first()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        left = [*begun, *(future for _, future in pending)]
+        while left := [future for future in left if not future.done()]:
+            abandon()  # more than once: what has begun only now may not have been there yet
+            wait(left, timeout=_AGAIN)
+        pool.shutdown()

@@ -20,7 +20,7 @@ from feedseg.segmenter import Segmenter
 from feedseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from feedseg.io.sources.base import Decoder
+    from feedseg.io.isolated import IsolatedDecoder
 
 Loaded = tuple[RgbImage, str]  # an image, and the SHA-256 of the bytes that it was decoded from
 
@@ -52,11 +52,16 @@ class SegmentFiles(Task[Job, Segmented]):
     output: Output
     refiners: Sequence[Any] = ()  # names or objects
     limits: FileLimits = field(default_factory=FileLimits)  # of an image; one beyond them is refused
-    decoder: Decoder | None = None  # see `Found.load`
+    decoder: IsolatedDecoder | None = None  # see `Found.load`
 
     def load(self, item: Job) -> Loaded:
         """See `Task.load`."""
         return item.image.load(self.limits, self.decoder)
+
+    def abandon(self) -> None:
+        """See `Task.abandon`."""
+        if self.decoder is not None:
+            self.decoder.interrupt()
 
     def process(self, loaded: Iterable[Loaded]) -> Iterator[tuple[Segmentation, str]]:
         """See `Task.process`."""

@@ -16,6 +16,9 @@ class Task(ABC, Generic[Item, Result]):
         """What `process` needs of an item, such as its pixels; may run in several threads, ahead of the processing."""
         return item
 
+    def abandon(self) -> None:
+        """End what `load` does just now in other threads, whose items nobody waits for any more; it may fail."""
+
     @abstractmethod
     def process(self, loaded: Iterable[Any]) -> Iterator[Any]:
         """One value for each that was loaded, lazily and in order.

@@ -22,9 +22,9 @@ from feedseg.engine.segment import Segmented
 from feedseg.engine.video_parts import Parts
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
-from feedseg.io.images import MAX_PIXELS
 from feedseg.io.output import Output
 from feedseg.io.overlay import FrameOverlay
+from feedseg.io.reading import HERE, FileReader
 from feedseg.io.sources.base import Job
 from feedseg.io.sources.videos import FoundVideo
 from feedseg.io.video import Clip
@@ -71,7 +71,7 @@ class SegmentVideos:
     of: Mapping[str, Any]  # all that the results depend on but the videos, as JSON
     options: VideoOptions = VideoOptions()
     refiners: Sequence[Any] = ()
-    max_pixels: int = MAX_PIXELS  # of a frame
+    reader: FileReader = HERE  # of frames
     tell: Tell = lambda job, done, total: None
 
     def map(self, items: Sequence[Job]) -> Iterator[Outcome[Job, Segmented]]:
@@ -102,7 +102,7 @@ class SegmentVideos:
 
     def _segment(self, job: Job, parts: Parts) -> str | None:
         """Segment what no part has yet, and return why the file ends early, if it does."""
-        with _video(job).clip(self.max_pixels) as video:
+        with _video(job).clip(self.reader) as video:
             total = None if video.expected is None else -(-video.expected // self.options.every)
             self.tell(job, parts.done, total)
             steady = None if self.options.steady is None else Steady(self.options.steady)
@@ -160,17 +160,17 @@ class SegmentVideos:
                     write_sequence(sequence, zip(numbers, (labels for _, labels in written), strict=True), example)
             if any(one.name == "overlay" for one in self.output.writers):
                 files["overlay"], drawn = self._file(job, OVERLAY, stack)
-                self._draw(job, joined, drawn, totals)
+                self._draw(job, joined, drawn, totals, _video(job).sound(self.reader, parts.sound))
         return Segmented(job, about, digest, files, {path: stamp(path) for path in files.values()})
 
-    def _draw(self, job: Job, labels: Path, target: Path, totals: VideoTotals) -> None:
+    def _draw(self, job: Job, labels: Path, target: Path, totals: VideoTotals, sound: Path | None) -> None:
         """The overlay of all frames; of those that were not segmented with the last labels before."""
         source, example = _video(job), totals.example
         look = FrameOverlay(totals.areas, example.size, example.names, example.background, example.palette)
         shown: np.ndarray | None = None
         with (
-            source.clip(self.max_pixels) as video,
-            OverlayVideo(target, video, source.sound) as out,
+            source.clip(self.reader) as video,
+            OverlayVideo(target, video, sound) as out,
             closing(read_labels(labels)) as held,
         ):
             for frame in interruptible_each(video.frames()):

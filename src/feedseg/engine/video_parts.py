@@ -59,6 +59,11 @@ class Parts:
         """The files with the labels, in order."""
         return [self._labels(number) for number in range(self.number)]
 
+    @property
+    def sound(self) -> Path:
+        """Where the sound may be put until the whole is written."""
+        return self.folder / "sound.mp4"
+
     def frames(self) -> Iterator[dict[str, Any]]:
         """What there is to say of every frame, in order."""
         for number in range(self.number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from feedseg.evaluation.datasets.samples import Sample, find_samples
 from feedseg.evaluation.experiment import CONTROL, NONE, PAPER, Bench, Experiment, Variants
 from feedseg.evaluation.protocols.protocol import Protocol, load_protocol
 from feedseg.evaluation.sweep import Sweep
+from feedseg.io.limits import FileLimits
+from feedseg.io.reading import HERE, FileReader
 from feedseg.loading import at_speed, own_settings
 from feedseg.presets import known_preset
 from feedseg.segmenter import Segmenter
@@ -51,6 +53,7 @@ class Request:
     preset: str | None = None  # one more variant, by the preset's name
     sweep: Sweep | None = None  # what it compares, instead of `variants`
     give_up_after: float = SECONDS  # that one of several processes may take for an image
+    limits: FileLimits = field(default_factory=FileLimits)  # of an image or a mask
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class BenchmarkRun:
     samples: Sequence[Sample]
     folder: Path  # of its journals
     notes: tuple[str, ...] = ()  # what is worth knowing of its data and how they are looked at
+    reader: FileReader = HERE  # of images and masks
 
     @property
     def benchmark(self) -> Benchmark:
@@ -101,7 +105,12 @@ def plan(request: Request) -> list[Planned]:
     return planned
 
 
-def examined(request: Request, planned: Planned, advance: Callable[[int, int], None] | None = None) -> tuple[str, ...]:
+def examined(
+    request: Request,
+    planned: Planned,
+    reader: FileReader = HERE,
+    advance: Callable[[int, int], None] | None = None,
+) -> tuple[str, ...]:
     """What is worth knowing of a benchmark's masks, all of which are looked at before one is measured.
 
     Raises:
@@ -109,7 +118,7 @@ def examined(request: Request, planned: Planned, advance: Callable[[int, int], N
     """
     if planned.root is None:
         return ()
-    return examine(planned.benchmark, planned.root, request.limit, advance).notes
+    return examine(planned.benchmark, planned.root, request.limit, advance, reader).notes
 
 
 def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> tuple[Settings, str]:
@@ -136,7 +145,8 @@ def settings_for(request: Request, protocol: Protocol, segmenter: Segmenter) -> 
 def prepare(
     request: Request,
     load: Callable[[], Segmenter] | None = None,
-    look: Callable[[Request, Planned], tuple[str, ...]] | None = examined,
+    look: Callable[[Request, Planned, FileReader], tuple[str, ...]] | None = examined,
+    reader: FileReader = HERE,
 ) -> list[BenchmarkRun]:
     """Find the data, look at the masks, load the model.
 
@@ -144,12 +154,13 @@ def prepare(
         request: what is asked for.
         load: gives the segmenter; None for `Segmenter.load` with the request's options.
         look: examines a benchmark's masks, see `examined`; None where that was done.
+        reader: of images and masks.
 
     Raises:
         FeedsegError: something is not there, or does not fit.
     """
     planned = plan(request)
-    notes = [look(request, one) if look else () for one in planned]
+    notes = [look(request, one, reader) if look else () for one in planned]
     segmenter = at_speed(load() if load else Segmenter.load(request.model, **request.options), request.speed)
     variants = chosen_variants(request, segmenter)
     runs = []
@@ -167,7 +178,13 @@ def prepare(
             boundaries=request.sweep is None,
         )
         runs.append(
-            BenchmarkRun(Bench(segmenter, experiment), one.samples, request.out / one.benchmark.name, (*seen, *sized))
+            BenchmarkRun(
+                Bench(segmenter, experiment),
+                one.samples,
+                request.out / one.benchmark.name,
+                (*seen, *sized),
+                reader,
+            )
         )
     return runs
 

@@ -25,6 +25,8 @@ from feedseg.evaluation.measured import STEM, Measured, identity_json, read_meas
 from feedseg.evaluation.metrics.results import Result, summarise
 from feedseg.evaluation.request import BenchmarkRun, Request, prepare
 from feedseg.io.images import RgbImage
+from feedseg.io.isolated import IsolatedDecoder
+from feedseg.io.reading import HERE, FileReader
 from feedseg.vision.devices import device_of_worker
 
 
@@ -53,10 +55,15 @@ class Measure(Task[BenchmarkSample, Measured]):
     """Reads image and target, encodes the image once, and measures every variant."""
 
     benches: Mapping[str, Bench]  # by the benchmark's name
+    reader: FileReader = HERE  # of images and masks
 
     def load(self, item: BenchmarkSample) -> Loaded:
         """See `Task.load`."""
-        return item, *item.sample.read()
+        return item, *item.sample.read(self.reader)
+
+    def abandon(self) -> None:
+        """See `Task.abandon`."""
+        self.reader.interrupt()
 
     def process(self, loaded: Iterable[Loaded]) -> Iterator[Measured]:
         """See `Task.process`."""
@@ -64,9 +71,10 @@ class Measure(Task[BenchmarkSample, Measured]):
             yield self.benches[item.benchmark].measure(item.sample, image, target)
 
 
-def measure_task(runs: Iterable[BenchmarkRun]) -> Measure:
-    """The task for these benchmarks."""
-    return Measure({one.benchmark.name: one.bench for one in runs})
+def measure_task(runs: Sequence[BenchmarkRun]) -> Measure:
+    """The task for these benchmarks, all of which have the same reader."""
+    reader = next((one.reader for one in runs), HERE)
+    return Measure({one.benchmark.name: one.bench for one in runs}, reader)
 
 
 def items_of(one: BenchmarkRun, shard: Shard | None = None) -> list[BenchmarkSample]:
@@ -127,7 +135,8 @@ def executor_for(
 def build_worker(request: Request, threads: int, shard: Shard) -> Measure:
     """The task of one of several processes, made inside it."""
     torch.set_num_threads(threads)
-    return measure_task(prepare(on_device(request, shard.number), look=None))
+    reader = FileReader(request.limits, IsolatedDecoder())  # whose processes end with this one
+    return measure_task(prepare(on_device(request, shard.number), look=None, reader=reader))
 
 
 def build_cluster_worker(request: Request, threads: int, shard: Shard) -> Measure:

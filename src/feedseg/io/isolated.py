@@ -1,34 +1,29 @@
-"""Images decoded in processes of their own: a file that crashes, holds up or bloats its decoder fails alone.
+"""Files read in processes of their own: one that crashes, holds up or bloats its decoder fails alone.
 
-Decoders are C libraries that are fed whatever lies in a folder. A process that decodes lives for many images, gets a
-file's bytes and hands back pixels; it is killed after `FileLimits.seconds`, cannot have more memory than
+Decoders are C libraries that are fed whatever lies in a folder. A process that decodes lives for many files, gets a
+file's bytes or path and hands back pixels; it is killed after `FileLimits.seconds`, cannot have more memory than
 `FileLimits.memory` (on Linux), and is replaced when it is gone.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import deque
-from contextlib import suppress
-from signal import Signals
-from threading import Lock, Timer
-from typing import IO, Any, cast
-
-import numpy as np
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from os import SEEK_END
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from feedseg.errors import FeedsegError, brief, warn_user
-from feedseg.io.decoding import receive_head, receive_into, send
+from feedseg.io.decoders import open_regular
+from feedseg.io.decoding import decode_image_file, reference
 from feedseg.io.images import RgbImage
-from feedseg.io.limits import FileLimits, TooManyPixelsError, TooSlowError
+from feedseg.io.isolated_process import CrashedError, DecodingProcess
+from feedseg.io.limits import FileLimits, TooSlowError
 
-# Modules are looked for where this process looks, and never in the working folder, which may hold anything.
-PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from feedseg.io.decoding import decode_all; decode_all()"
-START = 60.0  # seconds, in which it is ready
-END = 2.0  # seconds, in which it ends when nobody wants more
-# Its libraries compute nothing, and every thread would count for its memory.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+if TYPE_CHECKING:
+    from feedseg.io.decoding import Answer
 
 
 class IsolatedDecoder:
@@ -38,7 +33,8 @@ class IsolatedDecoder:
     """
 
     def __init__(self) -> None:
-        self._idle: deque[_Process] = deque()
+        self._idle: deque[DecodingProcess] = deque()
+        self._busy: set[DecodingProcess] = set()
         self._lock = Lock()
 
     def __enter__(self) -> IsolatedDecoder:
@@ -48,13 +44,23 @@ class IsolatedDecoder:
         self.close()
 
     def start(self) -> None:
-        """Start a process now, so that the first image does not wait for it."""
-        self._put(_Process())
+        """Start a process now, so that the first file does not wait for it."""
+        with self._lock:
+            self._idle.append(DecodingProcess())
 
     def close(self) -> None:
         """End the processes."""
-        while (process := self._taken()) is not None:
+        with self._lock:
+            idle = [*self._idle]
+            self._idle.clear()
+        for process in idle:
             process.end()
+
+    def interrupt(self) -> None:
+        """End what is being read, by whatever thread: nobody wants it any more. What is read later is as always."""
+        with self._lock:
+            for process in self._busy:
+                process.interrupt()
 
     def __call__(self, content: bytes, name: str, limits: FileLimits) -> RgbImage:
         """The image of a file's bytes; `name` is what errors and the image's source call it.
@@ -65,146 +71,90 @@ class IsolatedDecoder:
         if not isinstance(content, bytes):
             raise FeedsegError(f"a decoder takes the bytes of a file, not {brief(content)}")
         limits.check_bytes(len(content), name)
-        process = self._taken() or _Process()
-        try:
-            head, pixels = process.decoded(content, name, limits)
-        except BaseException:
-            process.kill()
-            raise
-        self._put(process)
-        for warning in head["warnings"]:
-            warn_user(warning)
-        if "too_large" in head:
-            raise TooManyPixelsError(head["error"], head["too_large"])
-        if "error" in head:
-            raise FeedsegError(head["error"])
-        return RgbImage(pixels, name, tuple(head["notes"]))
+        with self._asked({"read": reference(decode_image_file), "name": name}, limits, content) as process:
+            return decoded_image(_told(*process.answer(name, limits)), name)
 
-    def _taken(self) -> _Process | None:
-        """One that waits for work and is alive."""
+    def read(self, read: Callable[..., Answer], path: Path, limits: FileLimits, **options: Any) -> Answer:
+        """What a function finds in a file: what there is to say, and an array or None.
+
+        Args:
+            read: a function of a module, `read(file, name, max_pixels, **options)`; see `feedseg.io.decoding`.
+            path: of the file.
+            limits: of the file.
+            options: JSON.
+
+        Raises:
+            FeedsegError: the file cannot be read, is too large, or its decoder crashed or took too long.
+        """
+        with open_regular(path) as file:
+            number = file.seek(0, SEEK_END)
+        limits.check_bytes(number, str(path))
+        with self._asked(_task(read, path, options) | {"bytes": number}, limits) as process:
+            return _told(*process.answer(str(path), limits))
+
+    def stream(
+        self, read: Callable[..., Iterator[Answer]], path: Path, limits: FileLimits, **options: Any
+    ) -> Generator[Answer, None, None]:
+        """One after the other what a generator function finds in a file, for each of which it may take its time.
+
+        See `read`; the limit of bytes is none of what is not read as a whole.
+        """
+        with open_regular(path):  # what can be said of it here is said here
+            task = _task(read, path, options) | {"many": True}
+        with self._asked(task, limits) as process:
+            while True:
+                answer, warnings = process.answer(str(path), limits)
+                if answer is None:
+                    return
+                yield _told(answer, warnings)
+
+    @contextmanager
+    def _asked(self, task: dict[str, Any], limits: FileLimits, content: bytes = b"") -> Iterator[DecodingProcess]:
+        """A process that does a task, kept for the next one where it has answered."""
+        process, has_answered = self._taken(), False
+        try:
+            process.ask({"path": None, "many": False, "bytes": len(content), "options": {}} | task, content, limits)
+            yield process
+            has_answered = True
+        except FeedsegError as error:
+            has_answered = not isinstance(error, (CrashedError, TooSlowError))
+            raise
+        finally:
+            with self._lock:
+                self._busy.discard(process)
+                if has_answered:
+                    self._idle.append(process)
+            if not has_answered:
+                process.kill()
+
+    def _taken(self) -> DecodingProcess:
+        """One that waits for work and is alive, or a new one."""
         with self._lock:
             while self._idle:
                 if (process := self._idle.pop()).is_alive:
-                    return process
-        return None
-
-    def _put(self, process: _Process) -> None:
-        with self._lock:
-            self._idle.append(process)
-
-
-class _Process:
-    """One process that decodes, used by one thread at a time."""
-
-    def __init__(self) -> None:
-        shown = None if os.environ.get("FEEDSEG_DEBUG") else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=shown,  # what libraries print when they crash
-            env={**os.environ, **ENVIRONMENT},
-            start_new_session=True,  # Ctrl-C is for the process that it works for, and its end is this one's, too
-        )
-        self._is_ready = False
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def decoded(self, content: bytes, name: str, limits: FileLimits) -> tuple[dict[str, Any], np.ndarray]:
-        """What is said of an image, and its pixels, none where there is an error. Raises FeedsegError."""
-        self._wait_until_ready()
-        task = {"name": name, "pixels": limits.pixels, "seconds": limits.seconds, "memory": limits.memory(len(content))}
-        with _Deadline(self._process, limits.seconds) as deadline:
-            answer = None
-            with suppress(OSError, ValueError):  # it is gone, or says what is no message
-                send(self._stdin, task, content)
-                answer = self._answer(limits)
-        if deadline.is_over:
-            raise TooSlowError(
-                f"{name} took more than {limits.seconds:g} seconds to decode: convert it, or raise the limit by "
-                "--max-seconds"
-            )
-        if answer is None:
-            raise FeedsegError(f"{name} cannot be read as an image: its decoder crashed{self._how()}")
-        return answer
-
-    def _answer(self, limits: FileLimits) -> tuple[dict[str, Any], np.ndarray] | None:
-        if (message := receive_head(self._stdout)) is None:
-            return None
-        head, length = message
-        height, width = head.get("size", (0, 0))
-        if height * width > limits.pixels or length != 3 * height * width:
-            return None
-        pixels = np.empty((height, width, 3), np.uint8)
-        if not receive_into(self._stdout, pixels.reshape(-1).data):
-            return None
-        pixels.flags.writeable = False
-        return head, pixels
-
-    def _wait_until_ready(self) -> None:
-        if not self._is_ready:
-            with _Deadline(self._process, START):
-                self._is_ready = receive_head(self._stdout) is not None
-        if not self._is_ready:
-            raise FeedsegError(
-                f"the process that decodes images could not be started{self._how()}: FEEDSEG_DEBUG=1 shows why"
-            )
-
-    def _how(self) -> str:
-        """How it ended, in brackets."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(END)
-        self.kill()
-        code = self._process.returncode
-        return f" ({Signals(-code).name})" if code < 0 else f" (exit code {code})"
-
-    def end(self) -> None:
-        """End it, which it does by itself when there is no more to read."""
-        self._close()
-        try:
-            self._process.wait(END)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        self._close()
-
-    def _close(self) -> None:
-        for stream in (self._stdin, self._stdout):
-            with suppress(OSError):  # what was not written yet has nobody to read it
-                stream.close()
-
-    @property
-    def _stdin(self) -> IO[bytes]:
-        return cast("IO[bytes]", self._process.stdin)
-
-    @property
-    def _stdout(self) -> IO[bytes]:
-        return cast("IO[bytes]", self._process.stdout)
+                    break
+            else:
+                process = DecodingProcess()
+            self._busy.add(process)
+        return process
 
 
-class _Deadline:
-    """Kills a process that is not done with the block in time."""
+def decoded_image(answer: Answer, name: str) -> RgbImage:
+    """The image that `decode_image_file` has found."""
+    facts, pixels = answer
+    if pixels is None:
+        raise FeedsegError(f"{name} has no pixels")
+    return RgbImage(pixels, name, tuple(map(str, facts["notes"])))
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        self.is_over = False
-        self._process = process
-        self._timer = Timer(seconds, self._pass)
-        self._timer.daemon = True
 
-    def _pass(self) -> None:
-        self.is_over = True
-        self._process.kill()
+def _task(read: Callable[..., Any], path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    return {"read": reference(read), "name": str(path), "path": str(path.absolute()), "options": options}
 
-    def __enter__(self) -> _Deadline:
-        self._timer.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._timer.join()
+def _told(answer: Answer | None, warnings: list[str]) -> Answer:
+    """The answer, and its warnings as this process's own."""
+    for warning in warnings:
+        warn_user(warning)
+    if answer is None:
+        raise FeedsegError("the process that decodes has answered nothing")
+    return answer

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import hostile_decoder
 from feedseg import FeedsegError, Segmentation
 from feedseg.apps.cli.main import app, main
 from feedseg.apps.limits import Limits
@@ -159,6 +160,17 @@ def test_photos_that_cannot_be_used(tmp_path: Path, drawn: list[Path]) -> None:
         with pytest.raises(FeedsegError, match=complaint) as failed:
             small.answer(photo(path), MINI)
         assert str(tmp_path) not in str(failed.value)  # where the server keeps it is nobody's business
+
+
+def test_a_photo_that_crashes_its_decoder_is_refused_and_the_page_goes_on(
+    tmp_path: Path, drawn: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile_decoder.install(tmp_path / "hostile", monkeypatch)
+    desk = Desk(Offered(("mini",)), "cpu")
+    Image.new("RGB", (hostile_decoder.CRASHES, 20)).save(tmp_path / "bad.png")
+    with pytest.raises(FeedsegError, match=r"^bad\.png cannot be read: its decoder crashed \(SIGABRT\)$"):
+        desk.answer(photo(tmp_path / "bad.png"), MINI)
+    assert desk.answer(photo(drawn[0]), MINI).after.names
 
 
 def test_encoded_photos_stay_within_their_bytes(drawn: list[Path]) -> None:

@@ -158,7 +158,7 @@ def test_values_of_16_bits_are_errors_too(tmp_path):
 
 def test_an_unforeseen_error_is_a_failure_of_one_file(tmp_path, monkeypatch):
     draw_raw("coco-stuff", tmp_path)
-    monkeypatch.setattr(prepare_module, "read_mask", lambda path: 1 / 0)
+    monkeypatch.setattr(prepare_module, "read_mask", lambda path, reader: 1 / 0)
     outcomes = prepare("coco-stuff", tmp_path, tmp_path / "out")
     assert len(failures(outcomes)) == 3
     for outcome, reason in zip(outcomes, failures(outcomes), strict=True):

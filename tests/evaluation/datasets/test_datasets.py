@@ -172,7 +172,7 @@ def break_format(mask: Path) -> None:
         (break_size, "turned"),
         (break_content, "cannot be read"),
         (break_format, "is not an image in a known format"),
-        (Path.unlink, "is missing"),
+        (Path.unlink, "does not exist"),
     ],
 )
 def test_a_mask_that_cannot_be_used_is_named(damage: Callable[[Path], None], message, tmp_path):

@@ -75,6 +75,52 @@ def test_a_file_that_is_cut_off_gives_the_frames_up_to_there(tmp_path: Path, kin
     assert 5 < len(found) < 40
 
 
+class Pipe:
+    """Takes bytes, and never goes back."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def write(self, block: bytes) -> int:
+        self.content += block
+        return len(block)
+
+
+def without_counts(content: bytes) -> bytes:
+    """An AVI's bytes as they are before its recorder goes back to write what it has counted."""
+    found = bytearray(content)
+    for kind, offset in ((b"RIFF", 4), (b"movi", -4), (b"avih", 8 + 16), (b"vids", 32)):
+        place = found.index(kind) + offset
+        found[place : place + 4] = bytes(4)
+    return bytes(found)
+
+
+def test_an_avi_that_no_recorder_has_finished_is_told(tmp_path: Path) -> None:
+    content = without_counts(write_video(tmp_path / "whole.avi", pictures(20), sound=None).read_bytes())
+    path = bad("unfinished.avi", content[: content.index(b"idx1") - 20], tmp_path)  # in the middle of the last frame
+    with pytest.warns(UserWarning, match=r"unfinished\.avi is damaged behind frame \d+ \(its recorder has not"):
+        assert len(list(frames(path))) >= 19
+
+
+def test_an_avi_that_came_through_a_pipe_is_whole(tmp_path: Path) -> None:
+    pipe = Pipe()
+    with av.open(pipe, "w", format="avi") as out:
+        video = out.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for pixels in pictures(20):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(video.encode())
+    content = bytes(pipe.content)
+    place = content.index(b"avih") + 8 + 16
+    assert content[place : place + 4] == bytes(4)  # it counts none
+    path = bad("piped.avi", content, tmp_path)
+    with open_video(path) as video:
+        assert video.expected is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(frames(path))) == 20
+
+
 def bad(name: str, content: bytes, folder: Path) -> Path:
     path = folder / name
     path.write_bytes(content)

@@ -11,6 +11,7 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import FileLimits
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -40,6 +41,9 @@ def compare(
     out: Annotated[
         Path, option(OUTPUT, "FILE", "PNG, JPEG or WebP, by its ending.", "--out", "-o", show_default=True)
     ] = Path("compared.png"),
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
     help_all: options.HelpAll = False,
 ) -> None:
     """Draw one picture by every host and feedback on one sheet, to choose by eye.
@@ -53,6 +57,7 @@ def compare(
     if out.suffix.lower() not in ENDINGS:
         raise FeedsegError(f"--out {out} has no ending of an image format: give one of {', '.join(ENDINGS)}")
     options.check_no_input(out, picture)
+    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
     columns = names("--feedback", feedback)
     for name in columns:
         options.known_feedback(name)
@@ -67,11 +72,12 @@ def compare(
     from feedseg.apps.cli.render_compare import compose, lines
     from feedseg.evaluation.compare import compare as compared
     from feedseg.files import write_atomically
-    from feedseg.io.images import read_image
+    from feedseg.io.reading import isolated_reader
     from feedseg.io.sheet import draw_sheet
     from feedseg.segmenter import Segmenter
 
-    image = read_image(picture)
+    with isolated_reader(limits) as reader:
+        image = reader.image(Path(picture))
     rows: list[tuple[str, Callable[[], Segmenter]]]
     if models is None:
         first = load_segmenter(model, {"host": chosen[0], "device": device})

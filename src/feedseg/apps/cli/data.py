@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from feedseg.apps.cli import options
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
+from feedseg.io.limits import FileLimits
 
 data = typer.Typer(help="Check and prepare the data sets of the benchmarks.")
 
@@ -38,11 +40,14 @@ def check(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Decode every image and mask, not only headers and some masks.")
     ] = False,
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
 ) -> None:
     """Examine a data set before a model is loaded: files, sizes, counts, and the values in the masks."""
     from feedseg.apps.cli.render_data import check_data
 
-    raise typer.Exit(check_data(name, root, thorough=thorough))
+    raise typer.Exit(check_data(name, root, options.file_limits(max_bytes, max_pixels, max_seconds), thorough=thorough))
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
@@ -55,6 +60,9 @@ def prepare(
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes; all processors unless you choose.", min=1)
     ] = None,
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
 ) -> None:
     """Make the masks that the evaluations use from the downloaded ones.
 
@@ -66,4 +74,5 @@ def prepare(
 
     from feedseg.apps.cli.render_data import prepare_data
 
-    raise typer.Exit(prepare_data(name, source, out, workers))
+    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
+    raise typer.Exit(prepare_data(name, source, out, workers, limits))

@@ -10,6 +10,7 @@ from feedseg.apps.cli import options
 from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, SUITE
+from feedseg.io.limits import FileLimits
 from feedseg.vision.feedback import AUTO, FEEDBACKS
 from feedseg.weights.catalog import PAPER_MODEL
 
@@ -73,6 +74,9 @@ def evaluate(
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for journals and report.", "--out", "-o", show_default=True)
     ] = "feedseg-evaluation",
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
     workers: options.Workers = 2,
     shards: options.Shards = 1,
     ray: Annotated[
@@ -151,6 +155,7 @@ def evaluate(
         refiners=refiners,
         preset=preset,
         give_up_after=give_up_after,
+        limits=options.file_limits(max_bytes, max_pixels, max_seconds),
     )
     cluster = Wanted(address, shards if shards > 1 else None, cpus, gpus) if ray else None
     raise typer.Exit(run(request, shards, part, cluster, complete=not suite or len(present) == len(SUITE)))

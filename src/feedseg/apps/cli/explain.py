@@ -11,6 +11,7 @@ import typer
 from feedseg.apps.cli import options
 from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, option
 from feedseg.errors import FeedsegError
+from feedseg.io.limits import FileLimits
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -48,6 +49,9 @@ def explain(
     out: Annotated[
         Path, option(OUTPUT, "FILE", "PNG, SVG, PDF or JPEG, by its ending.", "--out", "-o", show_default=True)
     ] = Path("explained.png"),
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
     help_all: options.HelpAll = False,
 ) -> None:
     """Draw how one patch of a picture came to its class, stage by stage.
@@ -62,6 +66,7 @@ def explain(
     words = choose_vocabulary(labels, background, no_background, vocabulary, None)
     checked_ending(out)
     options.check_no_input(out, picture)
+    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
     if options.known_feedback(feedback) == NO_FEEDBACK:
         raise FeedsegError(f"--feedback none leaves nothing to explain: give {' or '.join(FEEDBACKS.names())}")
     options.known_host(host)
@@ -70,9 +75,10 @@ def explain(
     from feedseg.apps.cli.console import console, facts, show, write
     from feedseg.apps.cli.loading import load_segmenter
     from feedseg.apps.cli.render_explain import rows
-    from feedseg.io.images import read_image
+    from feedseg.io.reading import isolated_reader
 
-    image = read_image(picture)
+    with isolated_reader(limits) as reader:
+        image = reader.image(Path(picture))
     loading = {"host": host, "proxy": proxy, "feedback": feedback, "device": device}
     encoded = load_segmenter(model, loading).encode(image)
     found = encoded.explain(words, None if place is None else place_in(image.size, *place))

@@ -14,6 +14,7 @@ from feedseg.decode.refiners import REFINERS
 from feedseg.engine.shards import Shard
 from feedseg.errors import FeedsegError
 from feedseg.io.formats import format_names
+from feedseg.io.limits import FileLimits
 from feedseg.presets import PRESETS, known_preset
 from feedseg.presets import Preset as ChosenPreset
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
@@ -279,6 +280,34 @@ Gpus = Annotated[
         hidden=True,
     ),
 ]
+
+
+MaxBytes = Annotated[
+    str, option(READING, "N", "Refuse files with more bytes.", "--max-bytes", show_default=True, hidden=True)
+]
+MaxPixels = Annotated[
+    str, option(READING, "N", "Refuse images with more pixels.", "--max-pixels", show_default=True, hidden=True)
+]
+MaxSeconds = Annotated[
+    float,
+    option(
+        READING,
+        "S",
+        "Give up a file that takes longer to decode.",
+        "--max-seconds",
+        min=0.01,
+        show_default=True,
+        hidden=True,
+    ),
+]
+MAX_BYTES, MAX_PIXELS = "1G", "120M"  # as `FileLimits` has them
+
+
+def file_limits(max_bytes: str, max_pixels: str, max_seconds: float) -> FileLimits:
+    """The limits of a file. Raises FeedsegError where an option says no number."""
+    return FileLimits(
+        pixels=amount("--max-pixels", max_pixels), bytes=amount("--max-bytes", max_bytes), seconds=max_seconds
+    )
 
 
 def amount(name: str, text: str) -> int:

@@ -16,20 +16,26 @@ from feedseg.evaluation.datasets.check import Report, check
 from feedseg.evaluation.datasets.layout import root_below, root_of
 from feedseg.evaluation.datasets.prepare import BENCHMARK_OF, Job, MappedMask, plan, run
 from feedseg.evaluation.datasets.prepare_survey import survey
+from feedseg.io.limits import FileLimits
+from feedseg.io.reading import isolated_reader
 
 ALL_WELL, PROBLEMS = 0, 1  # exit codes of a check
 MOST_FAILURES = 10  # that are told one by one
 
 
-def check_data(name: str, root: Path | None, *, thorough: bool) -> int:
+def check_data(name: str, root: Path | None, limits: FileLimits, *, thorough: bool) -> int:
     """Check a data set, print the report, and return the exit code."""
     benchmark = load_benchmark(name, root)
     if benchmark.is_drawn:
         raise FeedsegError(f"{name} is drawn by feedseg itself: there are no files to check")
     folder = root_below(benchmark, root) or root_of(benchmark, None)
-    with progress(visible=True) as bar:
+    with progress(visible=True) as bar, isolated_reader(limits) as reader:
         task = bar.add_task("files", total=None)
-        report = check(benchmark, folder, thorough, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        report = check(benchmark, folder, thorough, advance, reader)
     show(console(), facts(_lines(report)))
     return ALL_WELL if report.passed else PROBLEMS
 
@@ -64,15 +70,15 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
-def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int:
+def prepare_data(name: str, source: Path, out: Path, workers: int | None, limits: FileLimits) -> int:
     """Make the masks of a data set, say what came of it, and return the exit code."""
     started = time.monotonic()
     jobs = plan(name, source, out)
     there = told = 0
-    with progress(visible=True) as bar:
+    with progress(visible=True) as bar, isolated_reader(limits) as reader:
         task = bar.add_task("looking", total=None)
         sources = [job.source for job in jobs if isinstance(job, MappedMask)]
-        if doubt := survey(name, sources, lambda done, total: bar.update(task, completed=done, total=total)):
+        if doubt := survey(name, sources, lambda done, total: bar.update(task, completed=done, total=total), reader):
             complain(doubt)
     with sole_writer(out, (job.target.parent for job in jobs)), progress(visible=True) as bar:
         task = bar.add_task("masks", total=len(jobs))
@@ -87,7 +93,7 @@ def prepare_data(name: str, source: Path, out: Path, workers: int | None) -> int
                 there += outcome.result
             bar.advance(task)
 
-        totals = run(jobs, workers or _processors(), tell, on_lost=complain)
+        totals = run(jobs, workers or _processors(), tell, complain, limits)
     lines = [("made", f"{totals.done - there} files → {out} in {time.monotonic() - started:.1f} s")]
     if there:
         lines.append(("there", f"{there} files that were there already, left as they are"))

@@ -25,6 +25,7 @@ from feedseg.evaluation.report.write import Written, write_report
 from feedseg.evaluation.request import BenchmarkRun, Planned, Request, examined, prepare
 from feedseg.evaluation.run import SampleOutcome, collect, executor_for, items_of, measure, recording_of
 from feedseg.evaluation.suite import Average, available
+from feedseg.io.reading import FileReader, isolated_reader
 
 T = TypeVar("T")
 FULL = 2  # of so many feedbacks the table on the screen has intervals
@@ -48,14 +49,26 @@ def evaluate(
     request: Request, shards: int, shard: Shard | None, cluster: Wanted | None = None, *, complete: bool = True
 ) -> int:
     """Measure, report, and return the exit code: SUCCESS only if what is measured is complete as well."""
-    runs = prepared(request)
+    with isolated_reader(request.limits) as reader:
+        return _evaluate(prepared(request, reader), request, shards, shard, cluster, complete=complete)
+
+
+def _evaluate(
+    runs: Sequence[BenchmarkRun],
+    request: Request,
+    shards: int,
+    shard: Shard | None,
+    cluster: Wanted | None,
+    *,
+    complete: bool,
+) -> int:
     if stopped := measured(request, runs, shards, shard, cluster):
         return stopped
     results = [collect(one) for one in runs]
     if shard is not None and any(result.missing for result in results):
         return _end_of_shard(runs, results, shard)
     reports = [
-        BenchmarkReport(one.bench, one.samples, result, one.notes)
+        BenchmarkReport(one.bench, one.samples, result, one.notes, one.reader)
         for one, result in zip(runs, results, strict=True)
         if result.names
     ]
@@ -68,13 +81,15 @@ def evaluate(
     return SUCCESS if complete else SOME_FAILED
 
 
-def prepared(request: Request) -> list[BenchmarkRun]:
+def prepared(request: Request, reader: FileReader) -> list[BenchmarkRun]:
     """The benchmarks with the model loaded and all words embedded: one that the model does not know fails here.
+
+    Images and masks are read by `reader`.
 
     Raises:
         FeedsegError: something is not there, does not fit, or was measured otherwise before.
     """
-    runs = prepare(request, lambda: load_segmenter(request.model, request.options), look_at_masks)
+    runs = prepare(request, lambda: load_segmenter(request.model, request.options), look_at_masks, reader)
     for one in runs:
         recording = recording_of(one)
         recording.journals.check(recording.fingerprint)
@@ -88,11 +103,11 @@ def prepared(request: Request) -> list[BenchmarkRun]:
     return runs
 
 
-def look_at_masks(request: Request, planned: Planned) -> tuple[str, ...]:
+def look_at_masks(request: Request, planned: Planned, reader: FileReader) -> tuple[str, ...]:
     """See `examined`, with a bar."""
     with progress(visible=True) as bar:
         task = bar.add_task(f"masks of {planned.benchmark.name}", total=None)
-        return examined(request, planned, lambda done, total: bar.update(task, completed=done, total=total))
+        return examined(request, planned, reader, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def measured(

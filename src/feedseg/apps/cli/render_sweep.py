@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from feedseg.apps.cli.console import console, facts, plain_table, show
 from feedseg.apps.cli.render_evaluate import caution, measured, prepared, state_of, written
 from feedseg.engine.run import SOME_FAILED, SUCCESS
 from feedseg.evaluation.report.benchmark import BenchmarkReport
 from feedseg.evaluation.report.sweep import sweep_table, write_sweep
-from feedseg.evaluation.request import Request
+from feedseg.evaluation.request import BenchmarkRun, Request
 from feedseg.evaluation.run import collect
+from feedseg.io.reading import isolated_reader
 
 
 def sweep(request: Request, shards: int) -> int:
     """Measure, show, write, and return the exit code."""
-    runs = prepared(request)
+    with isolated_reader(request.limits) as reader:
+        return _sweep(prepared(request, reader), request, shards)
+
+
+def _sweep(runs: Sequence[BenchmarkRun], request: Request, shards: int) -> int:
     (one,) = runs
     if stopped := measured(request, runs, shards, None):
         return stopped

@@ -39,6 +39,7 @@ from feedseg.io.isolated import IsolatedDecoder
 from feedseg.io.limits import FileLimits
 from feedseg.io.output import Output
 from feedseg.io.raster.options import RasterOptions
+from feedseg.io.reading import FileReader
 from feedseg.io.sources.base import Job, Search
 from feedseg.io.sources.find import Findings, find_images
 from feedseg.io.sources.rasters import FoundRaster
@@ -171,8 +172,8 @@ class Executors:
         request = self.request
         common = (self.segmenter, request.words, request.output, self.folder, _fingerprint(request, self.segmenter))
         if videos:
-            most = request.limits.pixels
-            own = SegmentVideos(*common, request.videos, request.refiners, most, self.parts("frames"))
+            reader = FileReader(request.limits, self.decoder)
+            own = SegmentVideos(*common, request.videos, request.refiners, reader, self.parts("frames"))
             executor = Apart(executor, FoundVideo, own)
         if rasters:
             own = SegmentRasters(*common, request.rasters, request.refiners, self.parts("bands"))

@@ -11,6 +11,7 @@ from feedseg.apps.cli import options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
+from feedseg.io.limits import FileLimits
 from feedseg.weights.catalog import PAPER_MODEL
 
 VALUES = "What is varied: several values each, separated by commas"
@@ -67,6 +68,9 @@ def sweep(
     out: Annotated[
         str, option(OUTPUT, "DIR", "The folder for the journal, table and plot.", "--out", "-o", show_default=True)
     ] = "feedseg-sweep",
+    max_bytes: options.MaxBytes = options.MAX_BYTES,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    max_seconds: options.MaxSeconds = FileLimits.seconds,
     workers: options.Workers = 2,
     shards: options.Shards = 1,
     give_up_after: options.GiveUp = 3600.0,
@@ -124,6 +128,7 @@ def sweep(
         refiners=refiners,
         sweep=compared,
         give_up_after=give_up_after,
+        limits=options.file_limits(max_bytes, max_pixels, max_seconds),
     )
     raise typer.Exit(run(request, shards))
 

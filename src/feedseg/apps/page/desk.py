@@ -18,6 +18,7 @@ from feedseg.apps.service.kept import EncodedImages
 from feedseg.apps.service.pool import Pool
 from feedseg.explanation import Explanation
 from feedseg.io.images import RgbImage
+from feedseg.io.isolated import IsolatedDecoder
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.vision.feedback import NO_FEEDBACK
@@ -60,6 +61,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._kept = EncodedImages(self.limits.cache_bytes)
+        self._decoder = IsolatedDecoder()  # no one's photo can end the page; its processes end with this one
         # A photo encoded with a model that is given up would keep its weights alive.
         self._pool = Pool(self.device, self.limits.models, lambda _: self._kept.clear())
         self._one_at_a_time = Lock()
@@ -135,7 +137,7 @@ class Desk:
         key: Hashable = digest_of(content), photo.name, wanted.model, wanted.host, wanted.proxy
         if (kept := self._kept.get(key)) is not None:
             return kept, True
-        image = photo.decoded(content, self.limits)
+        image = photo.decoded(content, self.limits, self._decoder)
         encoded = self._segmenter(wanted).encode(image)
         self._kept.put(key, encoded)
         return encoded, False

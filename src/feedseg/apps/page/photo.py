@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from feedseg.apps.limits import Limits
 from feedseg.errors import FeedsegError
-from feedseg.io.images import RgbImage, decode_image
+from feedseg.io.images import RgbImage
+from feedseg.io.isolated import IsolatedDecoder
+from feedseg.io.limits import FileLimits
 
 MIB = 2**20
 _NAMELESS = "photo.png"
@@ -48,9 +49,9 @@ class Photo:
             raise FeedsegError(f"{self.name} has more than {limits.bytes / MIB:g} MiB: give a smaller file")
         return content
 
-    def decoded(self, content: bytes, limits: Limits) -> RgbImage:
-        """Its pixels. Raises FeedsegError where it is no image, or they are too many."""
-        return decode_image(BytesIO(content), self.name, limits.pixels)
+    def decoded(self, content: bytes, limits: Limits, decoder: IsolatedDecoder) -> RgbImage:
+        """Its pixels. Raises FeedsegError where it is no image, crashes its decoder, or they are too many."""
+        return decoder(content, self.name, FileLimits(limits.pixels, limits.bytes, limits.decode_seconds))
 
 
 def digest_of(content: bytes) -> str:

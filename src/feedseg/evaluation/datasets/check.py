@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedseg.engine.local import load_ahead
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.check_mistakes import Seen, about_palettes, about_values, how_to_get, missing_files
@@ -16,6 +17,7 @@ from feedseg.evaluation.datasets.findings import Finding, count, refuse
 from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, matching_ids, nearby_root, other_files
 from feedseg.evaluation.datasets.masks import MaskValues
 from feedseg.evaluation.datasets.pair import NO_MASK, Pair, look
+from feedseg.io.reading import HERE, FileReader
 
 SAMPLE = 100  # of all masks, at equal distances, that are read beside those of a small measurement
 MANY_EMPTY = 0.5  # a larger part of masks without any class is a problem
@@ -44,7 +46,13 @@ class Report:
         return tuple(finding.text for finding in self.findings if not finding.is_problem)
 
 
-def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Advance | None = None) -> Report:
+def check(
+    benchmark: Benchmark,
+    root: Path,
+    thorough: bool = False,
+    advance: Advance | None = None,
+    reader: FileReader = HERE,
+) -> Report:
     """Examine the files of a benchmark: which are there, whether they fit, what values the masks hold.
 
     Args:
@@ -52,6 +60,7 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
         root: the folder that its paths stand below.
         thorough: decode every image as well, and say which classes are in no mask.
         advance: called after every file.
+        reader: reads the files.
 
     Raises:
         FeedsegError: there is no such folder.
@@ -68,10 +77,16 @@ def check(benchmark: Benchmark, root: Path, thorough: bool = False, advance: Adv
         report.findings.append(Finding(str(error), how_to_get(benchmark, root)))
         return report
     report.findings += [*_counts(benchmark, root, ids), *missing_files(benchmark, root, ids)]
-    return _examined(report, ids, ids, thorough, advance)
+    return _examined(report, ids, ids, thorough, advance, reader)
 
 
-def examine(benchmark: Benchmark, root: Path, limit: int | None = None, advance: Advance | None = None) -> Report:
+def examine(
+    benchmark: Benchmark,
+    root: Path,
+    limit: int | None = None,
+    advance: Advance | None = None,
+    reader: FileReader = HERE,
+) -> Report:
     """What a measurement has to know of its masks: those that are measured, and some of all others, are read.
 
     Args:
@@ -79,6 +94,7 @@ def examine(benchmark: Benchmark, root: Path, limit: int | None = None, advance:
         root: the folder that its paths stand below, whose files are all there.
         limit: how many images are measured; None for all.
         advance: called after every file.
+        reader: reads the files.
 
     Raises:
         FeedsegError: what `check` calls a problem of more than single files, in the same words.
@@ -86,13 +102,18 @@ def examine(benchmark: Benchmark, root: Path, limit: int | None = None, advance:
     ids = list_ids(benchmark, root)
     report = Report(benchmark, root, findings=_counts(benchmark, root, ids))
     chosen = ids if limit is None else list(dict.fromkeys((*ids[:limit], *_spread(ids, SAMPLE))))
-    _examined(report, ids, chosen, False, advance)
+    _examined(report, ids, chosen, False, advance, reader)
     refuse(report.findings, f"`feedseg data check {benchmark.file or benchmark.name} {root}` says all")
     return report
 
 
 def _examined(
-    report: Report, ids: Sequence[str], chosen: Sequence[str], thorough: bool, advance: Advance | None
+    report: Report,
+    ids: Sequence[str],
+    chosen: Sequence[str],
+    thorough: bool,
+    advance: Advance | None,
+    reader: FileReader,
 ) -> Report:
     """The report with what the masks say."""
     benchmark, root = report.benchmark, report.root
@@ -101,7 +122,7 @@ def _examined(
     there = [
         one for one in chosen if image_of(benchmark, root, one).is_file() and mask_of(benchmark, root, one).is_file()
     ]
-    for pair in _looked(benchmark, root, there, thorough):
+    for pair in _looked(benchmark, root, there, thorough, reader):
         pairs.append(pair)
         if advance:
             advance(len(pairs), len(there))
@@ -122,14 +143,15 @@ def _examined(
     return report
 
 
-def _looked(benchmark: Benchmark, root: Path, ids: Sequence[str], decode: bool) -> Iterator[Pair]:
+def _looked(benchmark: Benchmark, root: Path, ids: Sequence[str], decode: bool, reader: FileReader) -> Iterator[Pair]:
     """What is seen of every image and mask, in order, several at a time."""
 
     def one_of(one: str) -> Pair:
-        return look(image_of(benchmark, root, one), mask_of(benchmark, root, one), benchmark.palette, decode)
+        return look(image_of(benchmark, root, one), mask_of(benchmark, root, one), benchmark.palette, decode, reader)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        yield from threads.map(one_of, ids)
+    with closing(load_ahead(one_of, ids, min(8, os.cpu_count() or 1), reader.interrupt)) as pairs:
+        for _, pair in pairs:
+            yield pair()
 
 
 def _counts(benchmark: Benchmark, root: Path, ids: Sequence[str]) -> list[Finding]:

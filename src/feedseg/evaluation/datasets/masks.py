@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from feedseg.errors import FeedsegError, first_line
+from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import LARGEST_VALUE, Benchmark
 from feedseg.evaluation.datasets.stored import fault_of_mask, stored_numbers
-from feedseg.io.decoders import check_regular, decoders
+from feedseg.io.decoders import opened_image
+from feedseg.io.reading import HERE, FileReader
+
+if TYPE_CHECKING:
+    from feedseg.io.decoding import Answer
 
 IGNORED = -1  # in a target: the pixel does not count
 
@@ -60,45 +63,30 @@ class NoMaskError(FeedsegError):
     """A file that is sound and cannot be a mask: the numbers in it are not what somebody drew."""
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path, reader: FileReader = HERE) -> np.ndarray:
     """The numbers that a mask's file holds, (height, width), uint8 or uint16; see `stored_numbers`.
 
     Raises:
         NoMaskError: it is stored with loss, or holds colours, fractions, several pages, or numbers of no mask.
-        FeedsegError: it is missing or unreadable.
+        FeedsegError: it is missing, unreadable or beyond the reader's limits.
     """
-    with opened(path) as image:
-        check_stored(path, image)
+    facts, values = reader(decode_mask, path)
+    if values is None:
+        raise NoMaskError(f"{path} {facts['fault']}")
+    return values
+
+
+def decode_mask(file: BinaryIO, name: str, max_pixels: int) -> Answer:
+    """The numbers of an open mask, or as `fault` why it can be none; see `feedseg.io.reading.FileReader`."""
+    with opened_image(file, name, max_pixels) as image:
+        if fault := fault_of_mask(image):
+            return {"fault": fault}, None
         values = stored_numbers(image)
     if values.dtype.itemsize > 2:
         if values.min() < 0 or values.max() > LARGEST_VALUE:
-            raise NoMaskError(f"{path} holds numbers outside 0 to {LARGEST_VALUE}, which no mask does")
-        return values.astype(np.uint16)
-    return values.astype(values.dtype.newbyteorder("="))
-
-
-def check_stored(path: Path, image: Image.Image) -> None:
-    """Complain about an open file that can be no mask, before it is loaded."""
-    if fault := fault_of_mask(image):
-        raise NoMaskError(f"{path} {fault}")
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """An open image; whatever Pillow raises inside becomes a FeedsegError that names the file."""
-    try:
-        check_regular(path)
-        # Not by its name: Pillow would map the file, and then mixes up rows and columns of a TIFF that is turned.
-        with path.open("rb") as file, Image.open(file, formats=decoders(path.suffix)) as image:
-            yield image
-    except FileNotFoundError as error:
-        raise FeedsegError(f"{path} is missing") from error
-    except UnidentifiedImageError as error:
-        raise FeedsegError(f"{path} is not an image in a known format") from error
-    except (FeedsegError, MemoryError):
-        raise
-    except Exception as error:  # decoders are many, and so is what they raise of damaged files
-        raise FeedsegError(f"{path} cannot be read: {first_line(error)}") from error
+            return {"fault": f"holds numbers outside 0 to {LARGEST_VALUE}, which no mask does"}, None
+        values = values.astype(np.uint16)
+    return {}, np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
 
 def wrong_values(wrong: Sequence[int], values: MaskValues) -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from feedseg.errors import FeedsegError
-from feedseg.evaluation.datasets.masks import NoMaskError, check_stored, different_sizes, opened, read_mask
+from feedseg.evaluation.datasets.masks import NoMaskError, decode_mask, different_sizes
 from feedseg.evaluation.datasets.stored import orientation, stored_size
+from feedseg.io.decoders import opened_image
+from feedseg.io.reading import HERE, FileReader
+
+if TYPE_CHECKING:
+    from feedseg.io.decoding import Answer
 
 UNREADABLE, SIZES, NO_MASK = (
     "unreadable",
@@ -32,7 +38,7 @@ class Pair:
     misplaced: tuple[tuple[int, int], ...] = ()  # values that have another one's colour in a fixed palette, and whose
 
 
-def look(image: Path, mask: Path, palette: str | None = None, decode: bool = False) -> Pair:
+def look(image: Path, mask: Path, palette: str | None = None, decode: bool = False, reader: FileReader = HERE) -> Pair:
     """Read an image's header and a mask.
 
     Args:
@@ -40,27 +46,42 @@ def look(image: Path, mask: Path, palette: str | None = None, decode: bool = Fal
         mask: its mask.
         palette: the fixed one of the data set, if it has one; see `Benchmark.palette`.
         decode: whether the image is decoded too.
+        reader: reads both.
     """
     turned = False
-    size = stored = (0, 0)
     try:
-        with opened(image) as file:
-            size, turned = stored_size(file), orientation(file) != 1
-            if decode:
-                file.load()
-        with opened(mask) as file:
-            check_stored(mask, file)
-            stored = stored_size(file)
-            colours = file.getpalette() if palette and file.mode == "P" else None
-        pixels = np.bincount(read_mask(mask).ravel())
-        values = np.flatnonzero(pixels).tolist()
+        of_image, _ = reader(survey_image, image, decode=decode)
+        turned = bool(of_image["turned"])
+        of_mask, pixels = reader(survey_mask, mask)
+        if pixels is None:
+            raise NoMaskError(f"{mask} {of_mask['fault']}")
     except NoMaskError as error:
         return Pair(mask, fault=str(error), group=NO_MASK, is_turned=turned)
     except FeedsegError as error:
         return Pair(mask, fault=str(error), group=UNREADABLE, is_turned=turned)
+    values = np.flatnonzero(pixels).tolist()
+    size, stored, colours = of_image["size"], of_mask["size"], of_mask["colours"] if palette else None
     fault = "" if size == stored else different_sizes(image, mask, size, stored)
     misplaced = _misplaced(values, colours) if colours else ()
     return Pair(mask, tuple(values), int(pixels.argmax()), fault, SIZES if fault else "", turned, misplaced)
+
+
+def survey_image(file: BinaryIO, name: str, max_pixels: int, decode: bool) -> Answer:
+    """The size of an open image as stored, and whether it is turned; see `feedseg.io.reading.FileReader`."""
+    with opened_image(file, name, max_pixels) as image:
+        facts = {"size": list(stored_size(image)), "turned": orientation(image) != 1}
+        if decode:
+            image.load()
+    return facts, None
+
+
+def survey_mask(file: BinaryIO, name: str, max_pixels: int) -> Answer:
+    """How many pixels of an open mask have each value, its size and its palette, or as `fault` why it can be none."""
+    with opened_image(file, name, max_pixels) as image:
+        facts = {"size": list(stored_size(image)), "colours": image.getpalette() if image.mode == "P" else None}
+    file.seek(0)
+    told, values = decode_mask(file, name, max_pixels)
+    return facts | told, None if values is None else np.bincount(values.ravel())
 
 
 @cache

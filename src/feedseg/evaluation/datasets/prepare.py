@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,9 @@ from feedseg.evaluation.datasets.masks import read_mask
 from feedseg.evaluation.datasets.prepare_context import ANNOTATIONS, Regions, read_regions
 from feedseg.evaluation.toml_files import RAW_VALUES, read_toml, suggestion
 from feedseg.files import write_atomically
+from feedseg.io.isolated import IsolatedDecoder
+from feedseg.io.limits import FileLimits
+from feedseg.io.reading import HERE, FileReader, isolated_reader
 
 BENCHMARK_OF = {
     "coco-stuff": "coco-stuff",
@@ -46,8 +50,8 @@ class Job(Protocol):
     @property
     def target(self) -> Path: ...
 
-    def write(self) -> None:
-        """Make it; FeedsegError if that cannot be."""
+    def write(self, reader: FileReader = HERE) -> None:
+        """Make it of what `reader` reads; FeedsegError if that cannot be."""
         ...
 
 
@@ -59,9 +63,9 @@ class MappedMask:
     target: Path
     table: tuple[int, ...]  # by the original's value, OTHER where there is none
 
-    def write(self) -> None:
+    def write(self, reader: FileReader = HERE) -> None:
         """See `Job`."""
-        values = read_mask(self.source)
+        values = read_mask(self.source, reader)
         table = np.full(int(np.iinfo(values.dtype).max) + 1, OTHER, np.int16)
         table[: len(self.table)] = self.table
         mapped = table[values]
@@ -77,7 +81,7 @@ class DrawnMask:
     regions: Regions
     target: Path
 
-    def write(self) -> None:
+    def write(self, reader: FileReader = HERE) -> None:
         """See `Job`."""
         _save(self.regions.labels(), self.target)
 
@@ -89,7 +93,7 @@ class Split:
     target: Path
     text: str
 
-    def write(self) -> None:
+    def write(self, reader: FileReader = HERE) -> None:
         """See `Job`."""
         with write_atomically(self.target) as temporary:
             temporary.write_text(self.text, encoding="utf-8")
@@ -99,13 +103,15 @@ class Split:
 class WriteFiles(Task[Job, bool]):
     """Makes files; the result is whether a file was there already, which is finished and stays as it is."""
 
+    reader: FileReader = HERE  # of masks
+
     def process(self, loaded: Iterable[Job]) -> Iterator[bool]:
         """See `Task.process`."""
         for job in loaded:
             there = os.path.lexists(job.target)
             if not there:
                 try:
-                    job.write()
+                    job.write(self.reader)
                 except FeedsegError:
                     raise
                 except Exception as error:
@@ -190,20 +196,26 @@ def run(
     workers: int,
     progress: Callable[[Outcome[Job, bool]], None] | None = None,
     on_lost: Callable[[str], None] | None = None,
+    limits: FileLimits | None = None,
 ) -> Totals[Job]:
     """Make the files, several at a time; `progress` is called with every outcome.
 
+    Masks within the limits are read, in processes of their own.
+
     An interrupted run leaves whole files only, and goes on where it stopped when it is started again.
     """
+    executor: Executor[Job, bool]
     with ExitStack() as stack:
-        executor: Executor[Job, bool] = Local(WriteFiles())
         if min(workers, len(jobs)) > 1:
-            executor = stack.enter_context(Processes(_build, min(workers, len(jobs)), on_lost=on_lost))
+            build = partial(_build, limits)
+            executor = stack.enter_context(Processes(build, min(workers, len(jobs)), on_lost=on_lost))
+        else:
+            executor = Local(WriteFiles(stack.enter_context(isolated_reader(limits or FileLimits()))))
         return run_items(executor, jobs, progress=progress)
 
 
-def _build(_: Shard) -> WriteFiles:
-    return WriteFiles()
+def _build(limits: FileLimits | None, _: Shard) -> WriteFiles:
+    return WriteFiles(FileReader(limits or FileLimits(), IsolatedDecoder()))  # whose processes end with this one
 
 
 def _save(labels: np.ndarray, target: Path) -> None:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from feedseg.engine.local import load_ahead
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.masks import read_mask
 from feedseg.evaluation.toml_files import RAW_VALUES, read_toml
+from feedseg.io.reading import HERE, FileReader
 
 
-def survey(name: str, sources: Sequence[Path], advance: Callable[[int, int], None] | None = None) -> str:
+def survey(
+    name: str,
+    sources: Sequence[Path],
+    advance: Callable[[int, int], None] | None = None,
+    reader: FileReader = HERE,
+) -> str:
     """Read all masks that are to be converted, and see what their numbers are.
 
     Args:
         name: what is prepared.
         sources: the downloaded masks; one that cannot be read is left to the conversion, which says so.
         advance: called after every file: how many are done, of how many.
+        reader: reads the masks.
 
     Returns:
         what is to be told although they can be converted, or nothing.
@@ -29,7 +37,7 @@ def survey(name: str, sources: Sequence[Path], advance: Callable[[int, int], Non
         FeedsegError: they are numbered otherwise than those that are downloaded.
     """
     where: dict[int, Path] = {}  # for every value the first mask that holds it
-    for done, (path, values) in enumerate(_values(sources), start=1):
+    for done, (path, values) in enumerate(_values(sources, reader), start=1):
         for value in values:
             where.setdefault(value, path)
         if advance:
@@ -39,15 +47,16 @@ def survey(name: str, sources: Sequence[Path], advance: Callable[[int, int], Non
     return _coco(where) if name in ("coco-stuff", "coco-object") else ""
 
 
-def _values(sources: Sequence[Path]) -> Iterator[tuple[Path, list[int]]]:
+def _values(sources: Sequence[Path], reader: FileReader) -> Iterator[tuple[Path, list[int]]]:
     def values_of(path: Path) -> list[int]:
         try:
-            return np.flatnonzero(np.bincount(read_mask(path).ravel())).tolist()
+            return np.flatnonzero(np.bincount(read_mask(path, reader).ravel())).tolist()
         except FeedsegError:
             return []
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        yield from zip(sources, threads.map(values_of, sources), strict=True)
+    with closing(load_ahead(values_of, sources, min(8, os.cpu_count() or 1), reader.interrupt)) as found:
+        for path, values in found:
+            yield path, values()
 
 
 def _coco(where: Mapping[int, Path]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
@@ -13,10 +13,16 @@ from feedseg.evaluation.datasets.benchmarks import Benchmark
 from feedseg.evaluation.datasets.check_mistakes import missing_files
 from feedseg.evaluation.datasets.findings import refuse
 from feedseg.evaluation.datasets.layout import image_of, list_ids, mask_of, root_of
-from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, opened, read_mask, wrong_values
+from feedseg.evaluation.datasets.masks import IGNORED, MaskValues, different_sizes, read_mask, wrong_values
 from feedseg.evaluation.datasets.scenes import SceneSample
 from feedseg.evaluation.datasets.stored import as_stored
+from feedseg.io.decoders import opened_image
 from feedseg.io.images import RgbImage, read_image
+from feedseg.io.isolated import decoded_image
+from feedseg.io.reading import HERE, FileReader
+
+if TYPE_CHECKING:
+    from feedseg.io.decoding import Answer
 
 __all__ = ["IGNORED", "FileSample", "Sample", "find_samples", "read_stored"]
 
@@ -32,10 +38,10 @@ class Sample(Protocol):
         """How large its files are, bytes: with the name they tell which image it is. () where it is drawn."""
         ...
 
-    def read(self) -> tuple[RgbImage, np.ndarray]:
+    def read(self, reader: FileReader = HERE) -> tuple[RgbImage, np.ndarray]:
         """The image, and the class of every pixel, (height, width), int32, IGNORED where it does not count.
 
-        Raises FeedsegError, naming the file, if a file cannot be used.
+        Its files are read by `reader`. Raises FeedsegError, naming the file, if a file cannot be used.
         """
         ...
 
@@ -50,9 +56,9 @@ class FileSample:
     values: MaskValues
     sizes: tuple[int, int]  # of the image's and the mask's file when they were found, bytes
 
-    def read(self) -> tuple[RgbImage, np.ndarray]:
+    def read(self, reader: FileReader = HERE) -> tuple[RgbImage, np.ndarray]:
         """See `Sample`."""
-        image, values = read_stored(self.image), read_mask(self.mask)
+        image, values = read_stored(self.image, reader), read_mask(self.mask, reader)
         if image.size != values.shape:
             raise FeedsegError(different_sizes(self.image, self.mask, image.size, values.shape))
         if wrong := self.values.unknown(values):
@@ -92,17 +98,23 @@ def find_samples(benchmark: Benchmark, root: Path | None, limit: int | None = No
     ]
 
 
-def read_stored(path: Path) -> RgbImage:
+def read_stored(path: Path, reader: FileReader = HERE) -> RgbImage:
     """An image as it is stored, whatever orientation its EXIF gives.
 
     Masks are drawn upon the stored grid of pixels and have no EXIF of their own, so turning the image would part
     the two.
 
     Raises:
-        FeedsegError: it is missing, unreadable or no image.
+        FeedsegError: it is missing, unreadable, no image or beyond the reader's limits.
     """
-    with opened(path) as image:
+    return decoded_image(reader(decode_stored, path), str(path))
+
+
+def decode_stored(file: BinaryIO, name: str, max_pixels: int) -> Answer:
+    """The pixels of an open image as they are stored, and notes; see `feedseg.io.reading.FileReader`."""
+    with opened_image(file, name, max_pixels) as image:
         try:
-            return replace(read_image(as_stored(image)), source=str(path))
+            found = read_image(as_stored(image))
         except FeedsegError as error:
-            raise FeedsegError(f"{path}: {error}") from error
+            raise FeedsegError(f"{name}: {error}") from error
+    return {"notes": found.notes}, found.pixels

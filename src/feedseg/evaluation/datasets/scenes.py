@@ -8,6 +8,7 @@ import numpy as np
 
 from feedseg.evaluation.scenes import HELD_OUT, draw_scene
 from feedseg.io.images import RgbImage
+from feedseg.io.reading import HERE, FileReader
 
 SEED = 11  # of the scenes on which the toy model's results are reported; nothing was trained or tuned on them
 SIZE = 192  # pixels
@@ -31,8 +32,8 @@ class SceneSample:
         """A name that sorts."""
         return f"scene-{self.index:05d}"
 
-    def read(self) -> tuple[RgbImage, np.ndarray]:
-        """Draw it: the image, and the classes (height, width), int32."""
+    def read(self, reader: FileReader = HERE) -> tuple[RgbImage, np.ndarray]:
+        """Draw it, without a file to read: the image, and the classes (height, width), int32."""
         scene = draw_scene(np.random.default_rng((SEED, self.index)), SIZE, THINGS, HELD_OUT)
         words = (scene.background, *(thing.pattern for thing in scene.things))
         classes = np.array([self.classes.index(word) for word in words], np.int32)

@@ -25,6 +25,7 @@ from feedseg.evaluation.report.comparison import Comparison, comparison_table, c
 from feedseg.evaluation.report.presets import preset_tables
 from feedseg.evaluation.report.published import Published, card_of, published_for
 from feedseg.evaluation.report.tables import NOTHING, Table, percent, points, signed, with_interval
+from feedseg.io.reading import HERE, FileReader
 from feedseg.weights.catalog import CARDS
 
 HEADINGS = {NONE: "without", PAPER: "with feedback", CALIBRATED: "calibrated", CONTROL: "control"}
@@ -55,6 +56,7 @@ class BenchmarkReport:
     samples: Sequence[Sample]
     result: Result
     notes: tuple[str, ...] = ()  # what is worth knowing of its data and how they are looked at
+    reader: FileReader = HERE  # of the images that are shown
 
     @property
     def name(self) -> str:

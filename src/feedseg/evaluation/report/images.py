@@ -15,6 +15,7 @@ from feedseg.evaluation.metrics.ranking import Choice
 from feedseg.evaluation.metrics.results import Result
 from feedseg.evaluation.report.panels import class_map, hexadecimal, photograph
 from feedseg.evaluation.small_maps import decode_map, shrunk
+from feedseg.io.reading import HERE, FileReader
 from feedseg.labelmap import LabelMap
 
 
@@ -46,7 +47,7 @@ class Gallery:
     drawn: Mapping[str, Drawn]  # by the image's name
 
 
-def draw_gallery(bench: Bench, samples: Sequence[Sample], result: Result) -> Gallery:
+def draw_gallery(bench: Bench, samples: Sequence[Sample], result: Result, reader: FileReader = HERE) -> Gallery:
     """Read photograph and target of every image that is shown, and draw them and the labels that were kept.
 
     One that can no longer be read is never the end of the report.
@@ -55,14 +56,14 @@ def draw_gallery(bench: Bench, samples: Sequence[Sample], result: Result) -> Gal
     drawn = {}
     for name in dict.fromkeys(choice.name for chosen in result.choices.values() for choice in chosen):
         try:
-            drawn[name] = _drawn(bench, by_name[name], result)
+            drawn[name] = _drawn(bench, by_name[name], result, reader)
         except Exception as error:  # decoders are many, and so is what they raise
             drawn[name] = Drawn(failure=explain(error))
     return Gallery(result.choices, drawn)
 
 
-def _drawn(bench: Bench, sample: Sample, result: Result) -> Drawn:
-    image, target = sample.read()
+def _drawn(bench: Bench, sample: Sample, result: Result, reader: FileReader) -> Drawn:
+    image, target = sample.read(reader)
     vocabulary, row = bench.experiment.vocabulary, result.names.index(sample.name)
     target = shrunk(target)
     ignored = target == IGNORED

@@ -43,7 +43,7 @@ def write_report(reports: Sequence[BenchmarkReport], folder: Path) -> Written:
         folder / "report.json", json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
     write_text(folder / "report.md", _markdown(reports, table))
-    galleries = [draw_gallery(report.bench, report.samples, report.result) for report in reports]
+    galleries = [draw_gallery(report.bench, report.samples, report.result, report.reader) for report in reports]
     html = folder / "report.html"
     write_text(html, html_page(reports, galleries, table))
     undrawn = (

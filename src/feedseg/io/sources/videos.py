@@ -8,8 +8,10 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 
 from feedseg.io.decoders import open_regular
+from feedseg.io.reading import FileReader
 from feedseg.io.sources.base import Found, Refused, digest
 from feedseg.io.video import Clip, open_video
+from feedseg.io.video.isolated import IsolatedClip, isolated_sound
 from feedseg.io.video.numbered import NumberedFrames, numbered_files
 from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 
@@ -18,23 +20,26 @@ from feedseg.io.video.pyav import ADVICE, SUFFIXES, is_installed
 class FoundVideo(Found):
     """A video that was asked for; its frames are read one at a time."""
 
-    def clip(self, max_pixels: int) -> AbstractContextManager[Clip]:
+    def clip(self, reader: FileReader) -> AbstractContextManager[Clip]:
         """The video, opened. Raises FeedsegError, see `feedseg.io.video.open_video`."""
-        return open_video(self.path, max_pixels)
+        if reader.decoder is not None:
+            return nullcontext(IsolatedClip(self.path, reader.decoder, reader.limits))
+        return open_video(self.path, reader.limits.pixels)
 
-    @property
-    def sound(self) -> Path | None:
-        """The file whose sound belongs to it."""
-        return self.path
+    def sound(self, reader: FileReader, scratch: Path) -> Path | None:
+        """A file whose sound belongs to it: itself, or `scratch`, where another process has written it alone."""
+        if reader.decoder is None:
+            return self.path
+        return isolated_sound(self.path, scratch, reader.decoder, reader.limits)
 
 
 @dataclass(frozen=True)
 class FoundFrames(FoundVideo):
     """Numbered images that are a video together; the path is a pattern."""
 
-    def clip(self, max_pixels: int) -> AbstractContextManager[Clip]:
+    def clip(self, reader: FileReader) -> AbstractContextManager[Clip]:
         """See `FoundVideo.clip`."""
-        return nullcontext(NumberedFrames(self.name, numbered_files(self.path), max_pixels))
+        return nullcontext(NumberedFrames(self.name, numbered_files(self.path), reader))
 
     def digest(self) -> str:
         """The SHA-256 of the names and contents of all frames. Raises FeedsegError if one cannot be read."""
@@ -44,10 +49,8 @@ class FoundFrames(FoundVideo):
                 state.update(f"{path.name}\0{digest(file)}\0".encode(errors="surrogateescape"))
         return state.hexdigest()
 
-    @property
-    def sound(self) -> None:
+    def sound(self, reader: FileReader, scratch: Path) -> None:
         """They have none."""
-        return None
 
 
 def is_video(path: PurePath) -> bool:

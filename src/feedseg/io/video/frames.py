@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EINVAL
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from feedseg.errors import FeedsegError, first_line, warn_user
 from feedseg.io.decoders import check_regular
 from feedseg.io.images import MAX_PIXELS
+from feedseg.io.video.avi import is_cut_off
 from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
 from feedseg.io.video.pyav import OPTIONS, load_av
 
@@ -46,12 +48,16 @@ class Video(Clip):
         """See `Clip.expected`."""
         if self._stream.frames and "mov" in self._container.format.name:  # AVI counts times without a frame, too
             return self._stream.frames
-        if self._container.duration:
+        if self._container.duration and self._is_cut_off is None:
             return max(1, round(self._container.duration * self.rate / 1_000_000))
         return None
 
     def frames(self, every: int = 1, start: int = 0) -> Iterator[Frame]:
         """See `Clip.frames`."""
+        return (frame for frame in self.walk(every, start) if frame is not None)
+
+    def walk(self, every: int = 1, start: int = 0) -> Iterator[Frame | None]:
+        """The same, with None for every frame that is left out."""
         step = max(1, round(1 / (self.rate * self.time_base)))
         last: int | None = None
         shape: tuple[int, int] | None = None  # width and height as they are coded
@@ -64,6 +70,7 @@ class Video(Clip):
                 ticks = 0 if last is None else last + step
             last = ticks
             if number < start or number % every:
+                yield None
                 continue
             same = raw.reformat(width=shape[0], height=shape[1], format="rgb24")
             pixels = np.ascontiguousarray(np.rot90(same.to_ndarray(), round(raw.rotation / 90)))
@@ -87,8 +94,18 @@ class Video(Clip):
         except av.error.FFmpegError as error:
             self.damage = first_line(error)
 
+    @cached_property
+    def _is_cut_off(self) -> bool | None:
+        """See `feedseg.io.video.avi.is_cut_off`: where that can be said, what an AVI says of its length is nothing."""
+        if "avi" not in self._container.format.name:
+            return None
+        with Path(self._container.name).open("rb") as file:
+            return is_cut_off(file)
+
     def _lack(self) -> str | None:
         """What says that a file was cut off which could be read up to its end: that it should last longer."""
+        if (is_cut := self._is_cut_off) is not None:
+            return "its recorder has not finished it, and its last frame is not whole" if is_cut else None
         if self._container.duration is None or not {*self._container.format.name.split(",")} & _TRUSTED:
             return None
         promised = Fraction(self._container.duration + (self._container.start_time or 0), 1_000_000)
@@ -107,25 +124,26 @@ class Video(Clip):
 
 
 @contextmanager
-def open_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
-    """A video whose frames can be read.
+def open_video(path: str | Path, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Iterator[Video]:
+    """A video whose frames can be read; `name` is what it is called in messages, where that is not its path.
 
     Raises:
         FeedsegError: it cannot be opened, is none or has frames of more than `max_pixels`; PyAV is not installed.
     """
     av, path = load_av(), Path(path)
+    name = name or str(path)
     try:
         check_regular(path)
         container = av.open(str(path.absolute()), options=dict(OPTIONS))
     except FileNotFoundError as error:
-        raise FeedsegError(f"{path} does not exist") from error
+        raise FeedsegError(f"{name} does not exist") from error
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         if getattr(error, "errno", None) == EINVAL:  # what FFmpeg says of formats that are not allowed
             reason = "it is in none of their formats"
-        raise FeedsegError(f"{path} cannot be read as a video: {reason}") from error
+        raise FeedsegError(f"{name} cannot be read as a video: {reason}") from error
     with container:
-        yield Video(container, str(path), max_pixels)
+        yield Video(container, name, max_pixels)
 
 
 def frames(path: str | Path, every: int = 1, max_pixels: int = MAX_PIXELS) -> Iterator[Frame]:

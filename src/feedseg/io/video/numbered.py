@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image
 
 from feedseg.errors import FeedsegError
-from feedseg.io.decoders import open_regular
-from feedseg.io.images import decode_image
+from feedseg.io.reading import FileReader
 from feedseg.io.video.clip import USUAL_RATE, Clip, Frame
 
 _NUMBER = re.compile(r"%(0\d+)?d")
@@ -41,9 +40,9 @@ class NumberedFrames(Clip):
     time_base = 1 / USUAL_RATE
     rate = USUAL_RATE
 
-    def __init__(self, name: str, files: Sequence[Path], max_pixels: int) -> None:
+    def __init__(self, name: str, files: Sequence[Path], reader: FileReader) -> None:
         self.name = name
-        self._files, self._max_pixels = files, max_pixels
+        self._files, self._reader = files, reader
 
     @property
     def expected(self) -> int:
@@ -57,8 +56,7 @@ class NumberedFrames(Clip):
             if first is not None and (number < start or number % every):
                 continue
             try:
-                with open_regular(path) as file:
-                    pixels = decode_image(file, str(path), self._max_pixels).pixels
+                pixels = self._reader.image(path).pixels
             except FeedsegError as error:
                 if first is None:
                     raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from feedseg.io.video.clip import Clip
-from feedseg.io.video.pyav import OPTIONS, load_av
+from feedseg.io.video.pyav import load_av
+from feedseg.io.video.sound import Sound
 
 SUFFIX = ".overlay.mp4"
 _FINEST = 65535  # ticks a second, of MPEG-4 part 2
@@ -29,7 +29,7 @@ class OverlayVideo:
         options = {"fflags": "+bitexact", "movflags": "+faststart"}
         self._out = self._stack.enter_context(self._av.open(str(path), "w", format="mp4", container_options=options))
         self._video: Any = None
-        self._sound = _Sound(self._out, sound, self._stack) if sound else None
+        self._sound = Sound(self._out, sound, self._stack) if sound else None
 
     def __enter__(self) -> OverlayVideo:
         return self
@@ -71,51 +71,3 @@ class OverlayVideo:
         if self._like.aspect:
             stream.codec_context.sample_aspect_ratio = self._like.aspect
         return stream
-
-
-class _Sound:
-    """Copies the audio of a file, or encodes it as AAC where MP4 cannot hold it as it is."""
-
-    def __init__(self, out: Any, path: Path, stack: ExitStack) -> None:
-        av = load_av()
-        source = stack.enter_context(av.open(str(path.absolute()), options=dict(OPTIONS)))
-        self._out, self._errors = out, av.error.FFmpegError
-        self._targets: dict[int, tuple[Any, bool]] = {}
-        streams = [stream for stream in source.streams.audio if stream.codec_context is not None]
-        for stream in streams:
-            copied = stream.codec_context.codec.canonical_name in out.supported_codecs  # a decoder's own name says less
-            if copied:
-                target = out.add_stream_from_template(stream)
-            else:
-                target = out.add_stream("aac", rate=stream.codec_context.sample_rate)
-                layout = stream.codec_context.layout.name
-                named = not layout.endswith("channels")  # many AVIs give a number of channels and no arrangement
-                target.layout = layout if named else "mono" if stream.codec_context.channels == 1 else "stereo"
-            self._targets[stream.index] = target, copied
-        self._packets: Iterator[Any] = source.demux(streams) if streams else iter(())
-
-    def copy(self, until: Fraction | None) -> None:
-        """What is heard up to a time in seconds, or all that is left, as far as the file can be read."""
-        while True:
-            try:
-                packet = next(self._packets, None)
-                if packet is None:
-                    break
-                target, copied = self._targets[packet.stream.index]
-                decoded = [] if copied else packet.decode()
-            except self._errors:  # the pictures tell that the file is damaged
-                self._packets = iter(())
-                break
-            time = None if packet.dts is None else packet.dts * packet.time_base
-            if not copied:
-                for frame in decoded:
-                    self._out.mux(target.encode(frame))
-            elif packet.size and packet.dts is not None:
-                packet.stream = target
-                self._out.mux(packet)
-            if until is not None and time is not None and time > until:
-                return
-        if until is None:
-            for target, copied in self._targets.values():
-                if not copied:
-                    self._out.mux(target.encode())
