@@ -27,7 +27,7 @@ class CallOptions(TypedDict, total=False):
     feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "package.module:Name", an
         object, or "none".
     settings: sizes and windows.
-    refiners: names, "package.module:Name" or objects, which change the scores one after the other.
+    refiners: names, "region-vote:MODEL", "package.module:Name" or objects, which change the scores one after the other.
     scores: whether results hold the probability of every class at the resolution of the patches.
     """
 
@@ -124,7 +124,16 @@ def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Re
     """Refiners from their names or objects. Raises FeedsegError where there is none of the name."""
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         raise FeedsegError(f"refiners are a list of names or objects, not {brief(wanted)}")
-    return tuple(map(REFINERS.load, wanted))
+    return tuple(map(_chosen_refiner, wanted))
+
+
+def _chosen_refiner(wanted: str | Refiner | type[Refiner]) -> Refiner:
+    """One of them; behind a registered name and a colon may be something for it, as in "region-vote:sam-b"."""
+    if isinstance(wanted, str):
+        name, colon, text = wanted.partition(":")
+        if colon and name in REFINERS.names():
+            return REFINERS.load(name).configured(text)
+    return REFINERS.load(wanted)
 
 
 def described_part(part: Any) -> dict[str, Any] | None:
