@@ -24,8 +24,8 @@ Words = Vocabulary | str | Sequence[str | Sequence[str]]
 class CallOptions(TypedDict, total=False):
     """Keyword arguments of a segmenter's calls, each instead of what the segmenter was loaded with.
 
-    feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "package.module:Name", an
-        object, or "none".
+    feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "calibrated:2" for two
+        passes, "package.module:Name", an object, or "none".
     settings: sizes and windows.
     refiners: names, "region-vote:MODEL", "package.module:Name" or objects, which change the scores one after the other.
     scores: whether results hold the probability of every class at the resolution of the patches.
@@ -104,20 +104,28 @@ def checked_settings(wanted: Settings | None) -> Settings | None:
 def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: WindowEncoder) -> Feedback | None:
     """A feedback from its name, an object, or True and False; by name with its paper's constants for the model.
 
+    Behind a name and a colon may be something for it, as in "calibrated:2" and "auto:settled".
+
     Raises:
         FeedsegError: there is no such feedback.
     """
     if isinstance(wanted, bool):
         wanted = "paper" if wanted else NO_FEEDBACK
-    if isinstance(wanted, str) and wanted == AUTO:
-        wanted = encoder.tower.default_feedback
-    if isinstance(wanted, str) and wanted == NO_FEEDBACK:
+    if not isinstance(wanted, str):
+        return FEEDBACKS.load(wanted)
+    name, colon, text = wanted.partition(":")
+    if name == AUTO:
+        name = encoder.tower.default_feedback
+    if wanted == NO_FEEDBACK or (name == NO_FEEDBACK and not colon):
         return None
-    if isinstance(wanted, str):
-        if ":" not in wanted and wanted not in FEEDBACKS.names():
-            raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, {AUTO} or {NO_FEEDBACK}")
-        return FEEDBACKS.load(wanted).fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
-    return FEEDBACKS.load(wanted)
+    known = name in FEEDBACKS.names()
+    if not colon and not known:
+        raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, {AUTO} or {NO_FEEDBACK}")
+    if name == NO_FEEDBACK:
+        raise FeedsegError(f"the feedback {NO_FEEDBACK} takes nothing behind its name: leave out :{text[:60]}")
+    found = FEEDBACKS.load(name if known else wanted)
+    found = found.fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
+    return found.configured(text) if colon and known else found
 
 
 def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Refiner, ...]:
