@@ -298,7 +298,7 @@ def test_passes_end_with_the_one_that_changes_no_label(feedback, most):
         taken.append(len(found) - 1)
         torch.testing.assert_close(settled[window : window + 1], found[-1], atol=1e-4, rtol=0)
         assert most == 1 or (found[-1] - found[0]).abs().max() > 1e-2
-    assert len(set(taken)) > 1 or most == 1
+    assert len(set(taken)) > 1 or most <= 2
     assert max(taken) < 30
 
 
