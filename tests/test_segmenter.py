@@ -434,6 +434,14 @@ def test_the_feedback_is_chosen_by_name(clip, dino):
     assert kinds == [FSAFeedback(), CalibratedFeedback(), None, FSAFeedback(), None]
 
 
+def test_passes_stand_behind_the_feedbacks_name(clip, dino):
+    kinds = [load(clip, dino, feedback=name).feedback for name in ("paper:2", "calibrated:settled", "auto:3")]
+    assert kinds == [FSAFeedback(passes=2), CalibratedFeedback(passes=10, settle=True), FSAFeedback(passes=3)]
+    for wrong in ("none:2", "paper:often", "nosuch:2"):
+        with pytest.raises(FeedsegError, match=r"nothing behind its name|passes|cannot be imported"):
+            load(clip, dino, feedback=wrong)
+
+
 def test_the_feedbacks_constants_follow_tower_and_proxy(clip, dino, tmp_path):
     assert load(clip, dino).feedback == FSAFeedback(20.0, 35.0, 0.45, 3.0)
     tiny_models.save_proxy(tmp_path, "mae")

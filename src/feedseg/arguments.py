@@ -24,10 +24,10 @@ Words = Vocabulary | str | Sequence[str | Sequence[str]]
 class CallOptions(TypedDict, total=False):
     """Keyword arguments of a segmenter's calls, each instead of what the segmenter was loaded with.
 
-    feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "package.module:Name", an
-        object, or "none".
+    feedback: "auto" for what suits the tower, "paper", "calibrated", another registered name, "calibrated:2" for two
+        passes, "package.module:Name", an object, or "none".
     settings: sizes and windows.
-    refiners: names, "package.module:Name" or objects, which change the scores one after the other.
+    refiners: names, "region-vote:MODEL", "package.module:Name" or objects, which change the scores one after the other.
     scores: whether results hold the probability of every class at the resolution of the patches.
     """
 
@@ -104,27 +104,44 @@ def checked_settings(wanted: Settings | None) -> Settings | None:
 def chosen_feedback(wanted: str | bool | Feedback | type[Feedback], encoder: WindowEncoder) -> Feedback | None:
     """A feedback from its name, an object, or True and False; by name with its paper's constants for the model.
 
+    Behind a name and a colon may be something for it, as in "calibrated:2" and "auto:settled".
+
     Raises:
         FeedsegError: there is no such feedback.
     """
     if isinstance(wanted, bool):
         wanted = "paper" if wanted else NO_FEEDBACK
-    if isinstance(wanted, str) and wanted == AUTO:
-        wanted = encoder.tower.default_feedback
-    if isinstance(wanted, str) and wanted == NO_FEEDBACK:
+    if not isinstance(wanted, str):
+        return FEEDBACKS.load(wanted)
+    name, colon, text = wanted.partition(":")
+    if name == AUTO:
+        name = encoder.tower.default_feedback
+    if wanted == NO_FEEDBACK or (name == NO_FEEDBACK and not colon):
         return None
-    if isinstance(wanted, str):
-        if ":" not in wanted and wanted not in FEEDBACKS.names():
-            raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, {AUTO} or {NO_FEEDBACK}")
-        return FEEDBACKS.load(wanted).fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
-    return FEEDBACKS.load(wanted)
+    known = name in FEEDBACKS.names()
+    if not colon and not known:
+        raise FeedsegError(f"{FEEDBACKS.unknown(wanted)}, {AUTO} or {NO_FEEDBACK}")
+    if name == NO_FEEDBACK:
+        raise FeedsegError(f"the feedback {NO_FEEDBACK} takes nothing behind its name: leave out :{text[:60]}")
+    found = FEEDBACKS.load(name if known else wanted)
+    found = found.fitted(encoder.tower.width, encoder.proxy.family if encoder.proxy else "")
+    return found.configured(text) if colon and known else found
 
 
 def chosen_refiners(wanted: Iterable[str | Refiner | type[Refiner]]) -> tuple[Refiner, ...]:
     """Refiners from their names or objects. Raises FeedsegError where there is none of the name."""
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         raise FeedsegError(f"refiners are a list of names or objects, not {brief(wanted)}")
-    return tuple(map(REFINERS.load, wanted))
+    return tuple(map(_chosen_refiner, wanted))
+
+
+def _chosen_refiner(wanted: str | Refiner | type[Refiner]) -> Refiner:
+    """One of them; behind a registered name and a colon may be something for it, as in "region-vote:sam-b"."""
+    if isinstance(wanted, str):
+        name, colon, text = wanted.partition(":")
+        if colon and name in REFINERS.names():
+            return REFINERS.load(name).configured(text)
+    return REFINERS.load(wanted)
 
 
 def described_part(part: Any) -> dict[str, Any] | None:

@@ -133,3 +133,45 @@ def save_aligned(folder: Path, words: tuple[str, ...] = ("cat", "dog", "sofa"), 
     }
     (folder / "feedseg.json").write_text(json.dumps(manifest))
     return model
+
+
+def save_sam(folder: Path, seed: int = 0) -> transformers.SamModel:
+    """A random SAM that sees squares of 64 pixels, as transformers saves it."""
+    config = transformers.SamConfig(
+        vision_config=PROXIES["sam"][2] | {"num_pos_feats": 6},  # half of the hidden size
+        prompt_encoder_config={"hidden_size": 12, "image_size": 64, "patch_size": 8, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": 12, "mlp_dim": 16, "num_attention_heads": 2, "iou_head_hidden_dim": 8},
+    )
+    model = transformers.SamModel(config)
+    shake(model, seed)
+    model.save_pretrained(folder)
+    return model
+
+
+def save_sam2(folder: Path, seed: int = 0) -> transformers.Sam2Model:
+    """A random SAM 2 that sees squares of 64 pixels, as transformers saves it."""
+    config = transformers.Sam2Config(
+        vision_config={
+            "backbone_config": {
+                "model_type": "sam2_hiera_det_model",
+                "hidden_size": 8,
+                "num_attention_heads": 1,
+                "image_size": [64, 64],
+                "blocks_per_stage": [1, 1, 2, 1],
+                "embed_dim_per_stage": [8, 16, 32, 64],
+                "num_attention_heads_per_stage": [1, 2, 4, 8],
+                "window_size_per_stage": [4, 4, 4, 4],
+                "global_attention_blocks": [3],
+                "window_positional_embedding_background_size": [4, 4],
+            },
+            "backbone_channel_list": [64, 32, 16, 8],
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+            "fpn_hidden_size": 16,
+        },
+        prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 16, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2, "iou_head_hidden_dim": 8},
+    )
+    model = transformers.Sam2Model(config)
+    shake(model, seed)
+    model.save_pretrained(folder)
+    return model

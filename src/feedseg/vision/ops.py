@@ -62,3 +62,8 @@ def patch_tokens(tokens: Tensor, pixels: Tensor, patch_size: int) -> Tensor:
 def accurate_dtype(device: torch.device) -> torch.dtype:
     """The widest floating-point type of a device: fp64, and fp32 on Apple's MPS, which has no fp64."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def best_query(embeddings: Tensor, text: Tensor) -> Tensor:
+    """The query that is nearest to each patch: (B, N, E) and unit (C, E) to (B, N)."""
+    return (embeddings.float() @ text.float().T).argmax(dim=-1)

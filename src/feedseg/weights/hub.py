@@ -116,6 +116,7 @@ def why_not_fetched(error: BaseException, source: str, repository: str, revision
         return f"cannot keep {source} in {where}: make room, or set HF_HOME to another folder"
     return (
         f"{source} is not complete on this machine and could not be fetched ({first_line(error)}): "
-        "connect and start again, give a folder with a copy (--model FOLDER, --proxy FOLDER), "
+        "connect and start again, give a folder with a copy (--model FOLDER, --proxy FOLDER, "
+        "--refiner region-vote:FOLDER), "
         "or set HF_HOME to a cache that has it"
     )

@@ -1,5 +1,7 @@
 """The efficient feedback against the direct formula, over random shapes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 import reference
-from feedseg import FSAFeedback
+from feedseg import CalibratedFeedback, FeedsegError, FSAFeedback
 from feedseg.vision.feedback import base as module
 from feedseg.vision.feedback.affinity import divergences, feedback_attention, kept, prune, similarities
 from feedseg.vision.feedback.base import attend
@@ -266,6 +268,50 @@ def test_a_second_pass_starts_from_the_first():
     expected = normalize(read(once.ensemble(last, once.isolate(second, uniform, text))), dim=-1)
     torch.testing.assert_close(twice(attention, values, read, text), expected, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(expected, second, atol=1e-3)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 30])
+@pytest.mark.parametrize("feedback", [FSAFeedback(keep=1.0), CalibratedFeedback()])
+def test_passes_end_with_the_one_that_changes_no_label(feedback, most):
+    """Window by window against the passes written out, some of which take more of them than others."""
+    generator = torch.Generator().manual_seed(2)  # no two queries nearly alike
+    attention = torch.randn(4, 9, 9, generator=generator).mul(2).softmax(dim=-1)
+    values, projection, text = (torch.randn(*size, generator=generator) for size in ((4, 9, 12), (12, 8), (6, 8)))
+    text = normalize(text, dim=-1)
+
+    def read(attended):
+        return attended @ projection
+
+    settled = replace(feedback, passes=most, settle=True)(attention, values, read, text)
+    taken = []
+    for window in range(4):
+        last = module.HostAttention(attention[window : window + 1], values[window : window + 1])
+        uniform = normalize(read(last.uniform), dim=-1)
+        found = [normalize(read(last.attended), dim=-1)]
+        while len(found) <= most:
+            found.append(normalize(read(feedback.ensemble(last, feedback.isolate(found[-1], uniform, text))), dim=-1))
+            labels = [(each @ text.T).argmax(dim=-1) for each in found[-2:]]
+            best = (found[-1] @ text.T).topk(2, dim=-1).values
+            assert (best[..., 0] - best[..., 1]).min() > 1e-3, "rounding decides no label here"
+            if torch.equal(*labels):
+                break
+        taken.append(len(found) - 1)
+        torch.testing.assert_close(settled[window : window + 1], found[-1], atol=1e-4, rtol=0)
+        assert most == 1 or (found[-1] - found[0]).abs().max() > 1e-2
+    assert len(set(taken)) > 1 or most <= 2
+    assert max(taken) < 30
+
+
+def test_what_stands_behind_a_name_is_passes():
+    assert FSAFeedback(keep=0.3).configured("3") == FSAFeedback(keep=0.3, passes=3)
+    assert FSAFeedback().configured("settled") == FSAFeedback(passes=10, settle=True)
+    for wrong in ("", "0", "-1", "1.5", "soon", "1000"):
+        with pytest.raises(FeedsegError, match="passes"):
+            FSAFeedback().configured(wrong)
+    with pytest.raises(FeedsegError, match="HostTwice takes nothing behind its name: leave out :2"):
+        HostTwice().configured("2")
+    with pytest.raises(FeedsegError, match="settle is True or False"):
+        FSAFeedback(settle=1)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("wrong", [{"terms": ()}, {"terms": ("F", "F")}, {"terms": ("AA",)}, {"passes": 0}])

@@ -104,7 +104,8 @@ Refiner = Annotated[
     option(
         MODEL,
         "NAME",
-        f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; may be repeated, applied in order.",
+        f"Refine the scores: {', '.join((*REFINERS.names(), OWN))}; region-vote:MODEL votes with the masks of a SAM or "
+        "SAM 2; may be repeated, applied in order.",
         "--refiner",
         hidden=True,
     ),

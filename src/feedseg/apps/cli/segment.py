@@ -57,7 +57,8 @@ def segment(
             MODEL,
             "NAME",
             "Correct the attention by what it made the patches predict. auto: what suits the model; paper: as "
-            f"published; calibrated: with scales taken from each image; none: not at all; or {options.OWN}.",
+            "published; calibrated: with scales taken from each image; none: not at all; calibrated:2 for two passes, "
+            f"calibrated:settled for as many as change a label; or {options.OWN}.",
             show_default=True,
             hidden=True,
         ),

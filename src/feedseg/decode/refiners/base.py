@@ -10,6 +10,7 @@ from torch import Tensor
 
 from feedseg.decode.patches import Patches
 from feedseg.decode.scores import Scores
+from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
 
 
@@ -24,6 +25,14 @@ class Refiner(ABC):
     @abstractmethod
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
         """The scores (K, height, width) of an image, refined; called in torch's inference mode."""
+
+    def configured(self, text: str) -> Refiner:
+        """The same with what somebody wrote behind its name and a colon, as in "region-vote:sam-b".
+
+        Raises:
+            FeedsegError: that is nothing for it.
+        """
+        raise FeedsegError(f"{type(self).__name__} takes nothing behind its name: leave out :{text[:60]}")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, pad
+from torch.nn.functional import pad
 
-from feedseg.decode.logits import StitchedLogits
+from feedseg.decode.reduced import EnlargedScores, reduced
 from feedseg.decode.refiners.base import Refiner
 from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError, checked_count
@@ -45,7 +45,7 @@ class PAMR(Refiner):
             raise FeedsegError(f"PAMR takes dilations of at least 1, no negative steps, a positive width: {self}")
 
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
-        return _Smoothed(scores, image, self) if self.reduce == 1 else _Enlarged(scores, image, self)
+        return _Smoothed(scores, image, self) if self.reduce == 1 else _on_smaller(scores, image, self)
 
 
 class _Smoothed(RefinedScores):
@@ -74,35 +74,14 @@ class _Smoothed(RefinedScores):
         return found[:, first - top : last - top]
 
 
-class _Enlarged(RefinedScores):
-    """Scores smoothed on a smaller image: its pixels' colours are means, its scores those at their centres."""
-
-    def __init__(self, scores: Scores, image: RgbImage, how: PAMR) -> None:
-        super().__init__(scores)
-        _, height, width = scores.shape
-        size = (-(-height // how.reduce), -(-width // how.reduce))
-        rows, columns = (_centres(side, small) for side, small in zip((height, width), size, strict=True))
-        found = torch.stack([scores.rows(slice(row, row + 1))[:, 0, columns] for row in rows], dim=1)
-        pixels = torch.tensor(image.pixels, device=self.device).permute(2, 0, 1).float()
-        weights = neighbour_weights(adaptive_avg_pool2d(pixels, size), how)
-        for _ in range(how.steps):
-            found = weighted_neighbours(found, weights, how.dilations)
-        # classes that are nowhere as probable as the least probable of all best ones are the best nowhere
-        self._possible = (found.amax(dim=(1, 2)) >= found.amax(dim=0).amin()).nonzero()[:, 0]
-        self._all = StitchedLogits.of_grid(found, (height, width))
-        self._best = StitchedLogits.of_grid(found[self._possible], (height, width))
-
-    def rows(self, rows: slice) -> Tensor:
-        return self._all.rows(rows).clone()
-
-    def best(self, rows: slice) -> tuple[Tensor, Tensor]:
-        probability, index = self._best.rows(rows).max(dim=0)
-        return self._possible[index], probability
-
-
-def _centres(side: int, small: int) -> list[int]:
-    """The pixels nearest to the middle of each of `small` equal parts of a side."""
-    return [(2 * part + 1) * side // (2 * small) for part in range(small)]
+def _on_smaller(scores: Scores, image: RgbImage, how: PAMR) -> Scores:
+    """Scores smoothed on a smaller image."""
+    size = (-(-scores.shape[1] // how.reduce), -(-scores.shape[2] // how.reduce))
+    pixels, found = reduced(scores, image, size)
+    weights = neighbour_weights(pixels, how)
+    for _ in range(how.steps):
+        found = weighted_neighbours(found, weights, how.dilations)
+    return EnlargedScores(scores, found)
 
 
 def neighbour_weights(pixels: Tensor, how: PAMR) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -89,7 +89,13 @@ class Propagate(PatchRefiner):
         return torch.sparse_coo_tensor(both, values, (count, count), check_invariants=False).coalesce()
 
 
-def conjugate_gradients(graph: Tensor, target: Tensor, alpha: float, steps: int) -> Tensor:
+class Linear(Protocol):
+    """What is multiplied with vectors alone: a matrix (N, N), or something that stands for one."""
+
+    def __matmul__(self, vectors: Tensor, /) -> Tensor: ...
+
+
+def conjugate_gradients(graph: Linear, target: Tensor, alpha: float, steps: int) -> Tensor:
     """What so many steps find of the y with (I − alpha·graph) y = target, (N, C), column by column, from zero on.
 
     A column that is solved stays as it is.

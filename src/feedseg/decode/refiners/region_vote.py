@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from feedseg.decode.labels import label_image
 from feedseg.decode.refiners.base import Refiner
+from feedseg.decode.sam_regions import SamRegions
 from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
@@ -32,15 +33,21 @@ class RegionVote(Refiner):
     """In every region the label that most of its pixels have takes all; of equally many, the first class.
 
     Where a pixel's best class is another, the probabilities of the two are exchanged, so that every pixel keeps its
-    confidence. `regions` makes the regions, from superpixels to the masks of a model of your own; pixels with a
-    negative number belong to none and stay as they are.
+    confidence. `regions` makes the regions, from superpixels to `SamRegions` and the masks of a model of your own;
+    pixels with a negative number belong to none and stay as they are.
     """
 
     regions: Regions = superpixels
 
+    def configured(self, text: str) -> RegionVote:
+        """The same with the masks of a SAM or SAM 2: a name of the catalog, a hub repository or a folder."""
+        return replace(self, regions=SamRegions.load(text))
+
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
         labels, confidence = label_image(scores)
-        regions = np.asarray(self.regions(image.pixels))
+        make = self.regions
+        found = make.of(image.pixels, scores.device) if isinstance(make, SamRegions) else make(image.pixels)
+        regions = np.asarray(found)
         if regions.shape != labels.shape or regions.dtype.kind not in "iu":
             raise FeedsegError(
                 f"regions are whole numbers {labels.shape}, (height, width), not {regions.dtype} {regions.shape}"

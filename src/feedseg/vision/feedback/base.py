@@ -13,19 +13,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from feedseg.errors import checked_count
+from feedseg.errors import FeedsegError, InvalidValueError, brief, checked_count
+from feedseg.vision.ops import best_query
 
 # Elements of one block of rows of the N × N affinities: fits a CPU core's cache, fills a GPU.
 BLOCK_ELEMENTS_CPU = 1 << 18
 BLOCK_ELEMENTS_ACCELERATOR = 1 << 24
 MOST_PASSES = 100
+SETTLED = "settled"  # behind a feedback's name and a colon
+PASSES_TO_SETTLE = 10
 
 Project = Callable[[Tensor], Tensor]  # from the attention's output for the patches, (B, N, D), to embeddings (B, N, E)
 Affinity = Callable[[slice], Tensor]  # F by its rows: a slice of the patches to (B, rows, N), fp32; rows sum to one
@@ -107,6 +110,14 @@ class Feedback(ABC):
         """The constants that its paper gives for a tower of some width and a proxy of some family (or "")."""
         return self
 
+    def configured(self, text: str) -> Feedback:
+        """The same with what somebody wrote behind its name and a colon, as in "calibrated:2".
+
+        Raises:
+            FeedsegError: that is nothing for it.
+        """
+        raise FeedsegError(f"{type(self).__name__} takes nothing behind its name: leave out :{text[:60]}")
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -126,9 +137,23 @@ class AffinityFeedback(Feedback):
     """
 
     passes: int = field(default=1, kw_only=True)  # each further one starts from what the one before has projected
+    # whether a window's passes end before, with the one that changes no patch's best query
+    settle: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         checked_count(self.passes, "the number of passes", most=MOST_PASSES)
+        if not isinstance(self.settle, bool):
+            raise InvalidValueError(f"settle is True or False, not {brief(self.settle)}")
+
+    def configured(self, text: str) -> AffinityFeedback:
+        """The same with so many passes, or with "settled" until no patch changes its label, at most ten."""
+        if text == SETTLED:
+            return replace(self, passes=PASSES_TO_SETTLE, settle=True)
+        if not text.isdecimal():
+            raise FeedsegError(
+                f"behind a feedback's name is a number of passes or {SETTLED}, as in calibrated:2, not {brief(text)}"
+            )
+        return replace(self, passes=int(text))
 
     @abstractmethod
     def isolate(self, first: Tensor, uniform: Tensor, text: Tensor) -> Tensor:
@@ -150,11 +175,25 @@ class AffinityFeedback(Feedback):
         self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project
     ) -> Tensor:
         """What `isolate` returns in the last pass, whose attention is read out: (B, N, C). Arguments as in `embed`."""
+        return self._last_pass(host, first, uniform, text, project)[0]
+
+    def _last_pass(
+        self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project
+    ) -> tuple[Tensor, Tensor]:
+        """What `isolate` returns in the last pass, and what that pass projects: (B, N, C), (B, N, E)."""
         isolated = self.isolate(normalize(first.float(), dim=-1), uniform, text)
+        embedded = project(self.ensemble(host, isolated))
+        before, settled = first, torch.zeros(len(first), 1, 1, dtype=torch.bool, device=first.device)
         for _ in range(self.passes - 1):
-            embedded = project(self.ensemble(host, isolated))
-            isolated = self.isolate(normalize(embedded.float(), dim=-1), uniform, text)
-        return isolated
+            if self.settle:
+                settled |= (best_query(embedded, text) == best_query(before, text)).all(dim=1)[:, None, None]
+                if settled.all():
+                    break
+            # a window that has settled stays as it is, whatever it shares a batch with
+            again = self.isolate(normalize(embedded.float(), dim=-1), uniform, text)
+            isolated = torch.where(settled, isolated, again)
+            before, embedded = embedded, torch.where(settled, embedded, project(self.ensemble(host, isolated)))
+        return isolated, embedded
 
     def attention(self, host: HostAttention, isolated: Tensor) -> Tensor:
         """The second attention A' itself, its mean over the heads, to look at: (B, N, M), fp32.
@@ -171,8 +210,7 @@ class AffinityFeedback(Feedback):
         return self.ensemble(HostAttention(weights, values, host.prefix, row_sum, host.grid), isolated)
 
     def embed(self, host: HostAttention, first: Tensor, uniform: Tensor, text: Tensor, project: Project) -> Tensor:
-        isolated = self.last_isolated(host, first, uniform, text, project)
-        return project(self.ensemble(host, isolated))
+        return self._last_pass(host, first, uniform, text, project)[1]
 
     def __call__(
         self, attention: Tensor | None, values: Tensor, read: Project, text: Tensor, prefix: int = 0
