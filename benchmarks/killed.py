@@ -162,7 +162,8 @@ def killed_run(
 
     while found.kills < kills and found.ended < 3 * kills:
         before = written(out)
-        process = subprocess.Popen(again, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with (folder / "told").open("wb") as told:  # no pipe: the processes of one that is killed hold it for a while
+            process = subprocess.Popen(again, cwd=folder, stdout=subprocess.DEVNULL, stderr=told)
         if chance.random() < STARTING:
             _wait(process, chance.uniform(0, 3))
         else:
@@ -170,10 +171,10 @@ def killed_run(
                 _wait(process, 0.005)
             _wait(process, chance.uniform(0, 0.5))
         process.kill()
-        _, told = process.communicate()
+        process.wait()
         if process.returncode != -9:
             if process.returncode:
-                raise SystemExit(f"exit code {process.returncode}: {told.decode()}")
+                raise SystemExit(f"exit code {process.returncode}: {(folder / 'told').read_text('utf-8')}")
             compare()
             shutil.rmtree(out)
             found.ended += 1

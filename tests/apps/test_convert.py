@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from feedseg.apps.cli.main import main
+from feedseg.engine.alone import sole_writer
+from feedseg.engine.results_folder import journals_of
 from feedseg.io.results import read_result
 
 
@@ -57,6 +60,22 @@ def test_bad_results_are_counted_and_do_not_stop_the_rest(results: Path, capsys:
     assert [image["file_name"] for image in json.loads((results / "coco-polygons.json").read_text())["images"]] == [
         "b.png"
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not locked there")
+def test_converting_and_segmenting_keep_each_other_out(results: Path, segment, files, complaint) -> None:
+    before = files("out")
+    fingerprint = json.loads(journals_of(results).path().read_text().splitlines()[0])["fingerprint"]
+    with journals_of(results).open(fingerprint):
+        for out in ("out", "elsewhere"):
+            assert main(["convert", "out", "--format", "coco", "--out", out]) == 2
+            assert "feedseg segment is writing into out" in complaint()
+    with sole_writer(results, []):
+        for words in ("cat; kitten, sofa, rug", "cat, dog"):
+            assert segment("photos", "--out", "out", "--overwrite", words=words) == 2
+            assert "another process is writing into out" in complaint()
+    assert files("out") == before
+    assert main(["convert", "out", "--format", "coco"]) == 0
 
 
 def test_an_image_that_is_gone_is_the_failure_of_its_result(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

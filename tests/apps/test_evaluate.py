@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,10 @@ import pytest
 
 from feedseg import Vocabulary
 from feedseg.apps.cli.main import main
+from feedseg.engine.journal import JournalFolder
 from feedseg.evaluation.datasets.samples import Sample
 from feedseg.evaluation.experiment import Bench
-from feedseg.evaluation.measured import Measured
+from feedseg.evaluation.measured import STEM, Measured
 from measuring import CLASSES, QUICK, journal_lines, matrices, write_dataset
 
 
@@ -314,6 +316,20 @@ def test_interrupted_by_the_user_it_ends_with_130_and_goes_on(
     assert out == ""
     assert err == "feedseg: interrupted; images measured so far: 1; the same command goes on\n"
     assert len(journal_lines(Path("out/mine"))) == 1
+    assert evaluate("--dataset", dataset, "--out", "out") == 0
+    assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)
+
+
+def test_one_evaluation_at_a_time(dataset: Path, undisturbed: Path, evaluate, complaint) -> None:
+    shutil.copytree(undisturbed, "out/mine")
+    lines = Path("out/mine/images.jsonl").read_bytes().splitlines(keepends=True)
+    Path("out/mine/images.jsonl").write_bytes(b"".join(lines[:3]))
+    with JournalFolder(Path("out/mine"), STEM).open(json.loads(lines[0])["fingerprint"]):
+        assert evaluate("--dataset", dataset, "--out", "out") == 2
+        assert "images.jsonl is being written by another process: wait until it has ended" in complaint()
+        assert evaluate("--dataset", dataset, "--out", "out", "--feedback", "none") == 2
+        assert "was made otherwise" in complaint()
+    assert Path("out/mine/images.jsonl").read_bytes() == b"".join(lines[:3])
     assert evaluate("--dataset", dataset, "--out", "out") == 0
     assert journal_lines(Path("out/mine")) == journal_lines(undisturbed)
 

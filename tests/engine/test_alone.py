@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedseg.engine.alone import sole_writer
+from feedseg.engine.alone import fellow_writer, sole_writer
 from feedseg.errors import FeedsegError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders are not locked there")
@@ -37,4 +37,15 @@ def test_what_a_killed_process_left_is_gone_and_a_second_process_is_refused(tmp_
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(FeedsegError, match="cannot write"), sole_writer(tmp_path / "out", []):
+        pass
+
+
+def test_a_run_has_fellows_and_keeps_a_sole_writer_out(tmp_path: Path) -> None:
+    (tmp_path / LEFT).write_bytes(b"half")
+    told = "another process is writing into"
+    with fellow_writer(tmp_path), fellow_writer(tmp_path):
+        with pytest.raises(FeedsegError, match=told), sole_writer(tmp_path, [tmp_path]):
+            pass
+        assert (tmp_path / LEFT).exists()  # it may be one of theirs
+    with sole_writer(tmp_path, []), pytest.raises(FeedsegError, match=told), fellow_writer(tmp_path):
         pass

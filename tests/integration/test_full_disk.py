@@ -1,110 +1,291 @@
-"""A disk that is full at any write of `convert`: one line, nothing half written, and the same command goes on."""
+"""A disk that fails at any step of a command: it ends in lines, nothing is half written, and the same command goes on.
+
+What libraries write without Python, as they do videos, meets a limit of file sizes instead.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
+import json
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from faulty_disk import FaultyDisk
+from feedseg.apps.cli import run_segment
 from feedseg.apps.cli.main import main
+from feedseg.evaluation.metrics import ranking
+from feedseg.evaluation.scenes import draw_scene
+from feedseg.io.images import RgbImage, decode_image
+from feedseg.io.limits import FileLimits
 from feedseg.segmentation import Segmentation
+from feedseg.segmenter import Segmenter
+from measuring import QUICK, journal_lines, write_dataset
+from tiny_rasters import patches, write_raster
+from tiny_videos import pictures, write_video
 
-FORMATS = ("masks", "geojson", "coco", "yolo")
-OPEN = io.open
-
-
-class Disk:
-    """What is written below a folder is counted, and one write of all, and those after it, find no room."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.writes, self.room = folder, 0, 10**9
-
-    def open(self, file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        path = file if isinstance(file, (str, os.PathLike)) else ""
-        if not {*mode} & {*"wax+"} or not Path(path).absolute().is_relative_to(self.folder):
-            return OPEN(file, mode, *arguments, **options)
-        raw = Full(path, mode.replace("b", "").replace("t", ""))
-        raw.disk = self
-        binary = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
-        if "b" in mode:
-            return binary
-        text: dict[str, Any] = {name: options.get(name) for name in ("encoding", "errors", "newline")}
-        return io.TextIOWrapper(binary, **text)
-
-    def take(self) -> None:
-        self.writes += 1
-        if self.writes > self.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+FORMATS = "masks coco csv cvat label-studio yolo".split()  # beside labels and json, which are there in any case
+WORDS = "striped, dotted, bricks"
+TOY = ["--model", "mini", "--device", "cpu"]
+SMALL = ["--short-side", "48", "--window", "none", *TOY]
+Files = dict[str, bytes]
 
 
-class Full(io.FileIO):
-    disk: Disk
+class InThisProcess:
+    """Decodes where it is asked to, which is quicker than a process for each of many runs."""
 
-    def write(self, content: Any) -> int:
-        self.disk.take()
-        return super().write(content)
+    def __enter__(self) -> InThisProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def start(self) -> None:
+        return
+
+    def __call__(self, content: bytes, name: str, limits: FileLimits) -> RgbImage:
+        return decode_image(io.BytesIO(content), name, limits.pixels)
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def files(folder: Path) -> Files:
+    """Every file, but for what runs note for themselves."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in (folder.rglob("*") if folder.is_dir() else [])
+        if path.is_file() and ".feedseg" not in path.parts
+    }
+
+
+def measured(folder: Path) -> Files:
+    """What `evaluate` has measured, without what no two runs have in common, and the names of its reports."""
+    whole = [path.name for path in folder.glob("report.*")]
+    for name in whole:
+        assert len((folder / name).read_bytes()) > 1000
+    return {line["name"]: json.dumps(line).encode() for line in journal_lines(folder / "mine")} | dict.fromkeys(
+        whole, b""
+    )
+
+
+def image(name: str, seed: int) -> None:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_scene(seed, 48, things=(1, 2)).image).save(path)
+
+
+def results() -> None:
     """Two results with their images."""
-    from PIL import Image
-
-    monkeypatch.chdir(tmp_path)
     for number in range(2):
-        image = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8)
-        Image.fromarray(image).save(f"{number}.png")
+        pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(f"{number}.png")
         labels = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16) // (96 + number)
         Segmentation(
             labels=labels,
             confidence=np.ones(labels.shape, np.float32),
-            image=image,
+            image=pixels,
             names=("cat", "dog"),
             source=f"{number}.png",
         ).save("results", formats=("labels", "json"))
-    return tmp_path / "results"
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def masks() -> None:
+    """Masks as COCO-Stuff's are downloaded."""
+    Path("downloaded/val2017").mkdir(parents=True)
+    for number in range(2):
+        values = np.random.default_rng(number).choice([0, 1, 91, 255], (16, 16)).astype(np.uint8)
+        Image.fromarray(values).save(f"downloaded/val2017/{number:012}.png")
 
 
-def test_full_at_every_write_it_ends_in_lines_and_goes_on(
-    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def formats(*names: str) -> list[str]:
+    return [part for name in names for part in ("--format", name)]
+
+
+def segment(out: str, words: str = WORDS) -> list[str]:
+    return [
+        "segment",
+        "images",
+        "--labels",
+        words,
+        *SMALL,
+        *formats("labels", "overlay", "scores", "coco"),
+        "--out",
+        out,
+    ]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A command on a disk that fails."""
+
+    begin: Callable[[], Any]  # makes its inputs
+    command: Callable[[str], list[str]]  # into a folder
+    content: Callable[[Path], Files] = files
+    before: Callable[[str], Any] = lambda out: None  # makes what is in the folder already
+    of_all: tuple[str, ...] = ()  # files that hold what there is, so that fewer results are no half
+
+
+SUBJECTS = {
+    "segment": Subject(
+        lambda: image("images/0.png", 0),
+        lambda out: [*segment(out), "--overwrite"],
+        before=lambda out: main(segment(out, "striped, dotted, checked")),
+        of_all=("coco.json",),
+    ),
+    "convert": Subject(
+        results,
+        lambda out: ["convert", "results", *formats(*FORMATS), "--out", out],
+        of_all=("coco.json", "results.csv", "cvat.zip", "label-studio.json"),
+    ),
+    "prepare": Subject(masks, lambda out: ["data", "prepare", "coco-stuff", "downloaded", out, "--workers", "1"]),
+    "evaluate": Subject(
+        lambda: write_dataset(Path("photos"), 2),
+        lambda out: ["evaluate", *QUICK, "--feedback", "none,paper", "--dataset", "photos/mine.toml", "--out", out],
+        content=measured,
+    ),
+    "explain": Subject(
+        lambda: image("0.png", 0),
+        lambda out: [
+            *("explain", "0.png", "--labels", WORDS, "--no-background", *TOY),
+            *("--at", "20,20", "--out", f"{out}/why.png"),
+        ],
+        before=lambda out: (Path(out).mkdir(), (Path(out) / "why.png").write_bytes(b"old")),
+    ),
+    "compare": Subject(
+        lambda: image("0.png", 0),
+        lambda out: [
+            *("compare", "0.png", "--labels", WORDS, "--no-background", *TOY),
+            *("--hosts", "clip", "--feedback", "none", "--out", f"{out}/all.png"),
+        ],
+        content=lambda out: dict.fromkeys(files(out), b""),  # times stand in it
+        before=lambda out: (Path(out).mkdir(), (Path(out) / "all.png").write_bytes(b"old")),
+    ),
+}
+NATIVE = {
+    "video": Subject(
+        lambda: (pytest.importorskip("av"), write_video(Path("clip.mp4"), pictures(4))),
+        lambda out: ["segment", "clip.mp4", "--pngs", *SMALL, "--labels", WORDS, "--out", out],
+    ),
+    "raster": Subject(
+        lambda: (pytest.importorskip("rasterio"), write_raster("land.tif", patches())),
+        lambda out: ["segment", "land.tif", *TOY, "--labels", WORDS, "--out", out],
+    ),
+    "parquet": Subject(
+        lambda: (pytest.importorskip("pyarrow"), results()),
+        lambda out: ["convert", "results", *formats("parquet"), "--out", out],
+        of_all=("results.parquet",),
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are loaded once, images decoded here, and no images are drawn for reports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ranking, "EACH", 0)
+    monkeypatch.setattr(run_segment, "IsolatedDecoder", InThisProcess)
+    load, loaded = Segmenter.load, {}
+
+    def once(model: str = "photo", **options: Any) -> Segmenter:
+        key = repr((model, options))
+        if key not in loaded:
+            loaded[key] = load(model, **options)
+        return loaded[key]
+
+    monkeypatch.setattr(Segmenter, "load", staticmethod(once))
+
+
+def steps_of(subject: Subject, out: Path) -> int:
+    """How many steps an undisturbed run takes, which is done."""
+    subject.before(out.name)
+    with pytest.MonkeyPatch.context() as patch:
+        disk = FaultyDisk(out).put_in(patch)
+        assert main(subject.command(out.name)) == 0
+    return disk.steps
+
+
+def check_told(code: int, told: str) -> None:
+    """Fails unless a command ended with a code and lines that are the user's."""
+    assert code in (1, 2)
+    assert told.startswith("feedseg: ")
+    for word in ("Traceback", "unexpected", "Exception ignored"):
+        assert word not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "lasting", "every"),
+    [
+        ("segment", errno.ENOSPC, True, 1),
+        ("convert", errno.ENOSPC, True, 1),
+        ("prepare", errno.ENOSPC, True, 1),
+        ("evaluate", errno.ENOSPC, True, 1),
+        ("explain", errno.ENOSPC, True, 12),
+        ("compare", errno.ENOSPC, True, 6),
+        ("convert", errno.EIO, False, 9),
+        ("segment", errno.EIO, False, 7),
+    ],
+)
+def test_at_every_step_it_ends_in_lines_and_goes_on(
+    name: str, error: int, lasting: bool, every: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def convert(out: Path) -> int:
-        return main(["convert", "results", *(part for one in FORMATS for part in ("--format", one)), "--out", str(out)])
-
-    def disk_of(out: Path, patch: pytest.MonkeyPatch) -> Disk:
-        disk = Disk(out)
-        patch.setattr("io.open", disk.open)
-        patch.setattr("builtins.open", disk.open)
-        return disk
-
-    undisturbed = tmp_path / "undisturbed"
-    with monkeypatch.context() as patch:
-        disk = disk_of(undisturbed, patch)
-        assert convert(undisturbed) == 0
-    wanted, writes = files(undisturbed), disk.writes
-    assert writes >= len(wanted) > 10
-    capsys.readouterr()
-    for room in range(writes):
-        out = tmp_path / f"full-{room}"
-        with monkeypatch.context() as patch:
-            disk_of(out, patch).room = room
-            code = convert(out)
+    subject = SUBJECTS[name]
+    subject.begin()
+    steps = steps_of(subject, tmp_path / "undisturbed")
+    wanted = subject.content(tmp_path / "undisturbed")
+    subject.before("before")
+    before = files(tmp_path / "before")
+    assert steps > 2 * len(files(tmp_path / "undisturbed")) > 0
+    for good in range(0, steps, every):
+        out = tmp_path / "out"
+        if before:
+            shutil.copytree("before", out)
+        capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            FaultyDisk(out, good, error, lasting=lasting).put_in(patch)
+            code = main(subject.command("out"))
         told = capsys.readouterr().err
-        assert code == 1, room
-        assert "No space left on device" in told
-        assert not {"Traceback", "unexpected"} & {*told.replace(":", " ").split()}, told
-        made = files(out) if out.is_dir() else {}
-        assert not [name for name in made if ".feedseg-" in name], room
-        results_made = {name for name in made if name.split(".")[0].isdigit()}  # other files hold what there is
-        assert all(made[name] == wanted[name] or name.endswith(".labels.json") for name in results_made), room
-        assert convert(out) == 0, room
-        assert files(out) == wanted, room
+        made = files(out)
+        if code == 0 and not lasting:  # a file that is opened once more, as zip files are
+            assert subject.content(out) == wanted, good
+            shutil.rmtree(out)
+            continue
+        check_told(code, told)
+        assert os.strerror(error) in told, good
+        assert not [path for path in out.rglob(".feedseg-*") if path.is_file()], good
+        assert before.keys() - {*subject.of_all} <= made.keys(), good
+        if subject.content is files:
+            for path in made.keys() - {*subject.of_all}:
+                is_claim = path.endswith(".labels.json") and path not in before
+                assert made[path] in (wanted[path], before.get(path)) or is_claim, (good, path)
+        assert main(subject.command("out")) == 0, good
+        assert subject.content(out) == wanted, good
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_whatever_size_is_too_large_it_ends_in_lines_and_goes_on(
+    name: str, tmp_path: Path, file_size_limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject = NATIVE[name]
+    subject.begin()
+    assert main(subject.command("undisturbed")) == 0
+    wanted = files(tmp_path / "undisturbed")
+    for size in sorted({size for content in wanted.values() for size in (len(content) // 2, len(content) - 1)}):
+        out = tmp_path / "out"
+        capsys.readouterr()
+        file_size_limit(size)
+        code = main(subject.command("out"))
+        file_size_limit(-1)
+        check_told(code, capsys.readouterr().err)
+        made = files(out)
+        assert not [path for path in out.rglob(".feedseg-*") if path.is_file()], size
+        assert {path for path, content in made.items() if wanted[path] != content} <= {*subject.of_all}, size
+        assert main(subject.command("out")) == 0, size
+        assert files(out) == wanted, size
+        shutil.rmtree(out)

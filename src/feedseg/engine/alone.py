@@ -29,26 +29,49 @@ def sole_writer(out: Path, folders: Iterable[Path]) -> Iterator[None]:
         folders: those at or below it that are written into.
 
     Raises:
-        FeedsegError: another process is in here, or the folder cannot be made.
+        FeedsegError: another process is in here or in `fellow_writer`, or the folder cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FeedsegError(f"cannot write {out}: {error.strerror or error}") from error
-    if fcntl is None:
+    with _locked(out, shared=False) as is_locked:
+        for folder in {*folders} if is_locked else ():
+            remove_temporaries(folder)
         yield
+
+
+@contextmanager
+def fellow_writer(out: Path) -> Iterator[None]:
+    """Inside, no process is in `sole_writer` for the same folder, which is there; others may be in here.
+
+    Raises:
+        FeedsegError: a process is in `sole_writer`.
+    """
+    with _locked(out, shared=True):
+        yield
+
+
+@contextmanager
+def _locked(out: Path, *, shared: bool) -> Iterator[bool]:
+    """Whether the folder is locked; it is not where it cannot be."""
+    if fcntl is None:
+        yield False
         return
-    held = os.open(out, os.O_RDONLY)
     try:
+        held = os.open(out, os.O_RDONLY)
+    except OSError as error:
+        raise FeedsegError(f"cannot write {out}: {error.strerror or error}") from error
+    try:
+        is_locked = False
         with suppress(OSError):  # of a network drive that has no such locks
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                is_locked = True
             except BlockingIOError:
                 raise FeedsegError(
                     f"another process is writing into {out}: wait until it has ended, or give another folder"
                 ) from None
-            for folder in {*folders}:
-                remove_temporaries(folder)
-        yield
+        yield is_locked
     finally:
         os.close(held)

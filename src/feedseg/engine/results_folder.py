@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
+from feedseg.engine.alone import fellow_writer
 from feedseg.engine.contents import NAMES, Contents, identity
 from feedseg.engine.journal import Fingerprint, Journal, JournalFolder, Record
 from feedseg.engine.kept import Kept, Stamp, is_as_written
@@ -49,12 +50,14 @@ class ResultsFolder:
         self.contents = contents
         self.jobs: Sequence[Job] = ()  # where the results of the run's images go
         self._journal = journal
+        self._lock = ExitStack()
 
     def __enter__(self) -> ResultsFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._journal.close()
+        self._lock.close()
 
     @classmethod
     def claim(
@@ -94,9 +97,10 @@ class ResultsFolder:
             journal = journals.open(fingerprint, shard)
             claimed = cls(folder, fingerprint, contents, journal)
             try:
+                claimed._lock.enter_context(fellow_writer(folder))  # of its shards, but not while results are converted
                 claimed._begin(images, endings, alone=shard is None)
             except BaseException:
-                journal.close()
+                claimed.__exit__()
                 raise
         return claimed
 

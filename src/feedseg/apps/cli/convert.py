@@ -78,8 +78,9 @@ def convert_files(records: list[Path], folder: Path, out: Path, output: Output) 
     failures: list[str] = []
     kept: list[Path] = []
     written = {out, *(out / path.parent.relative_to(folder) for path in records)}
-    if journals_of(out).in_use():
-        raise FeedsegError(f"feedseg segment is writing into {out}: wait until it has ended, or give another --out")
+    for results in (folder, out):
+        if journals_of(results).in_use():
+            raise FeedsegError(f"feedseg segment is writing into {results}: wait until it has ended")
     with sole_writer(out, written), progress(visible=True) as bar:
         task = bar.add_task("results", total=len(records))
 

@@ -44,6 +44,8 @@ def write_cog(
     if raster.is_placed:
         profile |= {"crs": raster.dataset.crs, "transform": raster.dataset.transform}
     plain, finished = workshop / "plain.tif", workshop / "finished.tif"
+    for left in (plain, finished):  # by a run that was ended: GDAL reads a half file before it replaces it, and fails
+        left.unlink(missing_ok=True)
     with told(f"cannot write {target}", "see how much room there is"):
         with rasterio.open(plain, "w", driver="GTiff", **profile) as file:
             start = 0

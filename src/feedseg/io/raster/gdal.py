@@ -45,11 +45,12 @@ def environment() -> Iterator[Any]:
 @contextmanager
 def told(what: str, advice: str) -> Iterator[None]:
     """Inside, what GDAL cannot do is a FeedsegError: what it was, GDAL's reason, and what to do."""
+    from rasterio._err import CPLE_BaseError  # which copying raises as it is
     from rasterio.errors import RasterioError
 
     try:
         yield
-    except (RasterioError, OSError, ValueError) as error:
+    except (CPLE_BaseError, RasterioError, OSError, ValueError) as error:
         inner = error.__cause__ or error  # rasterio's own text often says no more than to see the one behind it
         raise FeedsegError(f"{what}: {first_line(inner)}; {advice}") from error
 
