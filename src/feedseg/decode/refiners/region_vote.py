@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,7 @@ from feedseg.decode.refiners.base import Refiner
 from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
-
-Regions = Callable[[np.ndarray], np.ndarray]  # from pixels (height, width, 3), uint8, to region numbers (height, width)
+from feedseg.vision.regions import Regions, checked_regions
 
 
 def superpixels(pixels: np.ndarray) -> np.ndarray:
@@ -40,11 +38,7 @@ class RegionVote(Refiner):
 
     def __call__(self, scores: Scores, image: RgbImage) -> Scores:
         labels, confidence = label_image(scores)
-        regions = np.asarray(self.regions(image.pixels))
-        if regions.shape != labels.shape or regions.dtype.kind not in "iu":
-            raise FeedsegError(
-                f"regions are whole numbers {labels.shape}, (height, width), not {regions.dtype} {regions.shape}"
-            )
+        regions = checked_regions(self.regions(image.pixels), labels.shape)
         return _Voted(scores, labels, voted(labels, regions, scores.shape[0]), confidence)
 
 
