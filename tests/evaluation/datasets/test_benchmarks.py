@@ -153,7 +153,7 @@ def test_every_host_has_a_protocol_of_its_own():
         "sc-clip": "SCLIP",
         "pearl": "NACLIP",
         "resclip": "NACLIP",
-        "corrclip": "CorrCLIP",
+        "corrclip": "ProxyCLIP",
     }
 
 

@@ -70,6 +70,7 @@ class CorrClip(Host):
     citation = "Zhang et al., ICCV 2025, arXiv 2411.10086"
     matrices = (4.0, 0.0)
     uses_proxy = True
+    protocol = "proxyclip"  # the same sizes, windows, scale and thresholds
 
     def tapped(self, blocks: int) -> tuple[int, ...]:
         check_depth(self.name, blocks)
