@@ -68,7 +68,7 @@ class CorrClip(Host):
     name = "corrclip"
     title = "a proxy's similarities within regions"
     citation = "Zhang et al., ICCV 2025, arXiv 2411.10086"
-    matrices = (4.0, 0.0)
+    matrices = (5.0, 0.0)
     uses_proxy = True
     protocol = "proxyclip"  # the same sizes, windows, scale and thresholds
 
