@@ -27,7 +27,7 @@ def load(tmp_path_factory):
 
     def encoded(host):
         if host not in made:
-            options = {"proxy": dino} if host == "proxyclip" else {}
+            options = {"proxy": dino} if HOSTS.load(host).uses_proxy else {}
             segmenter = Segmenter.load(clip, host=host, settings=SETTINGS, device="cpu", **options)
             made[host] = segmenter.encode(np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8))
         return made[host]

@@ -44,7 +44,7 @@ def dino(tmp_path_factory):
 
 
 def load(clip, dino, host="proxyclip", **options):
-    if host == "proxyclip":
+    if HOSTS.load(host).uses_proxy:
         options.setdefault("proxy", dino)
     return Segmenter.load(clip, host=host, **({"settings": SETTINGS, "device": "cpu"} | options))
 

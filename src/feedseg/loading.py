@@ -76,7 +76,8 @@ def load_segmenter(
     check_speed(speed)
     chosen = HOSTS.load(host)
     if proxy is not None and not chosen.uses_proxy:
-        raise FeedsegError(f"the host {chosen.name} uses no proxy; proxyclip does")
+        able = " and ".join(name for name in HOSTS.names() if HOSTS.load(name).uses_proxy)
+        raise FeedsegError(f"the host {chosen.name} uses no proxy; {able} do")
     if batch_size is not None:
         checked_count(batch_size, "the batch size", most=MOST_BATCH)
     where = choose_device(device)

@@ -19,6 +19,7 @@ from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.hosts import HOSTS
 from feedseg.vision.model import open_model
 from feedseg.vision.ops import normalised
+from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import VisionTower
 
 HEADS = tiny_models.VISION["num_attention_heads"]
@@ -31,6 +32,7 @@ class PlainClip:
 
     def __init__(self, clip: CLIPModel, tower: VisionTower, pixels: Tensor) -> None:
         """`pixels`: one window, RGB in [0, 1], (3, height, width). The tower gives what enters the first block."""
+        self.pixels = pixels
         self.vision: Any = clip.vision_model
         self.projection = clip.visual_projection.weight.double()
         self.blocks = len(self.vision.encoder.layers)
@@ -102,11 +104,19 @@ def random_windows(height: int, width: int, count: int = 2) -> Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(height + width))
 
 
-def check_against(restated: Callable[[PlainClip], Tensor], clip: CLIPModel, tower: VisionTower, host: Any) -> None:
+def check_against(
+    restated: Callable[[PlainClip], Tensor],
+    clip: CLIPModel,
+    tower: VisionTower,
+    host: Any,
+    proxy: Proxy | None = None,
+    **options: Any,
+) -> None:
     """That the host's patch embeddings are the re-stated ones to 1e-4, windows of a batch, square and not."""
     for height, width in SHAPES:
         batch = random_windows(height, width)
-        for pixels, window in zip(batch, WindowEncoder(tower, HOSTS.load(host))(batch), strict=True):
+        encoded = WindowEncoder(tower, HOSTS.load(host), proxy, **options)(batch)
+        for pixels, window in zip(batch, encoded, strict=True):
             with torch.no_grad():
                 expected = restated(PlainClip(clip, tower, pixels))
             assert expected.abs().max() > 0.1

@@ -68,7 +68,7 @@ class WindowEncoder:
         """
         tower = self.tower
         output = tower.encode(normalised(pixels, tower.mean, tower.std), self.host.tapped(len(tower.blocks)))
-        output = replace(output, skipped=0 if self.sees_class_token else tower.prefix)
+        output = replace(output, skipped=0 if self.sees_class_token else tower.prefix, pixels=pixels)
         features = None
         if self.proxy is not None:
             features = checked_features(self.proxy(pixels, output), self.proxy, len(pixels)).to(tower.dtype)
@@ -77,10 +77,8 @@ class WindowEncoder:
             of_window = None if features is None else features[index : index + 1]
             readout = self.host.read_out(one, of_window, self.keeps_residual)
             check_attention(readout.attention, self.host.name)
-            tokens = replace(
-                one, tokens={block: each for block, each in one.tokens.items() if block == max(one.tokens)}
-            )
-            encoded.append(EncodedWindow(readout, tokens, of_window))
+            last = {block: each for block, each in one.tokens.items() if block == max(one.tokens)}
+            encoded.append(EncodedWindow(readout, replace(one, tokens=last, pixels=None), of_window))
         return encoded
 
     def _encoded(self, batch: list[Tensor]) -> list[EncodedWindow]:

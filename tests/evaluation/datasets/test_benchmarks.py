@@ -153,6 +153,7 @@ def test_every_host_has_a_protocol_of_its_own():
         "sc-clip": "SCLIP",
         "pearl": "NACLIP",
         "resclip": "NACLIP",
+        "corrclip": "ProxyCLIP",
     }
 
 

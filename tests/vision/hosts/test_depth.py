@@ -9,10 +9,17 @@ from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.hosts import HOSTS
 from feedseg.vision.hosts.depth import layer
 from feedseg.vision.model import open_model
+from feedseg.vision.proxies.base import TowerProxy
+from feedseg.vision.towers.base import VisionTower
 from plain_clip import deep_clip, random_windows
 
 OF_ONE_BLOCK = ("clip", "maskclip", "sclip", "clearclip", "naclip", "proxyclip", "pearl")
 OF_SEVERAL = sorted(set(HOSTS.names()) - set(OF_ONE_BLOCK))
+
+
+def encoder_of(tower: VisionTower, host: str, class_token: bool | None = None) -> WindowEncoder:
+    chosen = HOSTS.load(host)
+    return WindowEncoder(tower, chosen, TowerProxy() if chosen.uses_proxy else None, class_token)
 
 
 def test_blocks_are_those_of_the_papers_in_twelve_and_at_the_same_depth_in_others():
@@ -45,7 +52,7 @@ def test_hosts_of_one_block_keep_no_other(host):
 def test_the_same_window_twice_in_a_batch_gives_the_same(tmp_path, host):
     _, tower = deep_clip(tmp_path)
     (pixels,) = random_windows(40, 72, 1)
-    one, other = WindowEncoder(tower, HOSTS.load(host))(torch.stack((pixels, pixels)))
+    one, other = encoder_of(tower, host)(torch.stack((pixels, pixels)))
     assert torch.equal(one.first, other.first)
 
 
@@ -53,7 +60,7 @@ def test_the_same_window_twice_in_a_batch_gives_the_same(tmp_path, host):
 @pytest.mark.parametrize("class_token", [True, False])
 def test_rows_sum_to_what_the_host_says(tmp_path, host, class_token):
     _, tower = deep_clip(tmp_path)
-    for window in WindowEncoder(tower, HOSTS.load(host), class_token=class_token)(random_windows(64, 24)):
+    for window in encoder_of(tower, host, class_token)(random_windows(64, 24)):
         attention = window.readout.attention
         assert attention.weights is not None
         sums = attention.weights.sum(dim=-1)

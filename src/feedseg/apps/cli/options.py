@@ -89,8 +89,8 @@ Proxy = Annotated[
     option(
         MODEL,
         "NAME",
-        "The encoder that guides proxyclip: a listed name, owner/name on the hub, a folder, self for the model, or "
-        f"{OWN}. Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
+        "The encoder that guides proxyclip and corrclip: a listed name, owner/name on the hub, a folder, self for the "
+        f"model, or {OWN}. Beside a CLIP it is {DEFAULT_PROXY} unless you choose.",
         "--proxy",
         hidden=True,
     ),

@@ -66,7 +66,7 @@ def controls(offered: Offered) -> Controls:
             list(offered.proxies),
             value=usual.proxy,
             label="Proxy",
-            info="The encoder that guides the host proxyclip. auto: what suits the model; self: the model's own.",
+            info="The encoder that guides proxyclip and corrclip. auto: what suits the model; self: the model's own.",
         ),
         feedback=gr.Radio(
             [AUTO, *FEEDBACKS.names(), NO_FEEDBACK],

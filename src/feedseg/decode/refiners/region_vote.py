@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +14,7 @@ from feedseg.decode.sam_regions import SamRegions
 from feedseg.decode.scores import RefinedScores, Scores
 from feedseg.errors import FeedsegError
 from feedseg.io.images import RgbImage
-
-Regions = Callable[[np.ndarray], np.ndarray]  # from pixels (height, width, 3), uint8, to region numbers (height, width)
+from feedseg.vision.regions import Regions, checked_regions
 
 
 def superpixels(pixels: np.ndarray) -> np.ndarray:
@@ -47,11 +45,7 @@ class RegionVote(Refiner):
         labels, confidence = label_image(scores)
         make = self.regions
         found = make.of(image.pixels, scores.device) if isinstance(make, SamRegions) else make(image.pixels)
-        regions = np.asarray(found)
-        if regions.shape != labels.shape or regions.dtype.kind not in "iu":
-            raise FeedsegError(
-                f"regions are whole numbers {labels.shape}, (height, width), not {regions.dtype} {regions.shape}"
-            )
+        regions = checked_regions(found, labels.shape)
         return _Voted(scores, labels, voted(labels, regions, scores.shape[0]), confidence)
 
 

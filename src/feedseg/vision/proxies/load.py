@@ -23,6 +23,8 @@ def load_proxy(proxy: str | Path | Features | Proxy) -> Proxy:
     if isinstance(proxy, type):
         try:
             proxy = proxy()
+        except FeedsegError:
+            raise
         except Exception as error:  # a class of the user's may raise anything
             name = getattr(proxy, "__qualname__", proxy)
             raise FeedsegError(f"the proxy {name} cannot be made without arguments: {first_line(error)}") from error

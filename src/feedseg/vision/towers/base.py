@@ -73,6 +73,10 @@ class VisionTower(nn.Module, ABC):
         """Tokens with what a block's attention adds to them, without its feed-forward: (B, R, D) twice to (B, R, D)."""
 
     @abstractmethod
+    def add_feed_forward(self, block: int, tokens: Tensor) -> Tensor:
+        """Tokens behind a block's attention with what its feed-forward adds to them: (B, R, D) to (B, R, D)."""
+
+    @abstractmethod
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
         """The rest of the last block: residual, feed-forward, residual."""
 
@@ -196,6 +200,7 @@ class TowerOutput:
     tokens: Mapping[int, Tensor]  # by the block's index from 0, (B, M, D)
     grid: tuple[int, int]  # rows and columns of the patches
     skipped: int = 0  # leading tokens that the host leaves out
+    pixels: Tensor | None = None  # the windows themselves, RGB in [0, 1], (B, 3, height, width), where they are at hand
 
     @cached_property
     def last(self) -> Block:
@@ -226,7 +231,8 @@ class TowerOutput:
             yield self
             return
         for index in range(count):
-            yield replace(self, tokens={block: tokens[index : index + 1] for block, tokens in self.tokens.items()})
+            tokens = {block: tokens[index : index + 1] for block, tokens in self.tokens.items()}
+            yield replace(self, tokens=tokens, pixels=None if self.pixels is None else self.pixels[index : index + 1])
 
 
 class TowerFamily(ABC):

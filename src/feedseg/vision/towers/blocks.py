@@ -46,10 +46,12 @@ class ClipBlocks(_Encoder):
     def add_attended(self, block: int, tokens: Tensor, attended: Tensor) -> Tensor:
         return tokens + self.model.encoder.layers[block].self_attn.out_proj(attended)
 
+    def add_feed_forward(self, block: int, tokens: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        return tokens + layer.mlp(layer.layer_norm2(tokens))
+
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last = self.model.encoder.layers[-1]
-        tokens = residual + projected
-        return tokens + last.mlp(last.layer_norm2(tokens))
+        return self.add_feed_forward(-1, residual + projected)
 
     def final_norm(self, tokens: Tensor) -> Tensor:
         return self.model.post_layernorm(tokens)
@@ -85,10 +87,13 @@ class LayerScaledBlocks(_Encoder):
         layer: Any = self.blocks[block]
         return tokens + layer.layer_scale1(layer.attention.o_proj(attended))
 
+    def add_feed_forward(self, block: int, tokens: Tensor) -> Tensor:
+        layer: Any = self.blocks[block]
+        return tokens + layer.layer_scale2(layer.mlp(layer.norm2(tokens)))
+
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last = self.model.encoder.layer[-1]
-        tokens = residual + last.layer_scale1(projected)
-        return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
+        last: Any = self.blocks[-1]
+        return self.add_feed_forward(-1, residual + last.layer_scale1(projected))
 
     def final_norm(self, tokens: Tensor) -> Tensor:
         return self.model.layernorm(tokens)

@@ -42,9 +42,7 @@ class Tipsv2Tower(LayerScaledBlocks):
         return last.layer_scale1(last.attention.o_proj(attended))
 
     def complete(self, projected: Tensor, residual: Tensor) -> Tensor:
-        last: Any = self.blocks[-1]
-        tokens = residual + projected
-        return tokens + last.layer_scale2(last.mlp(last.norm2(tokens)))
+        return self.add_feed_forward(-1, residual + projected)  # scaled already
 
     def join(self, tokens: Tensor) -> Tensor:
         return self.final_norm(tokens)

@@ -1,0 +1,34 @@
+"""A class token of its own for every region of a window, which sees nothing but that region."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from feedseg.vision.towers.base import TowerOutput
+
+
+def region_embeddings(output: TowerOutput, regions: Tensor) -> Tensor:
+    """The joint embeddings of the regions' class tokens, (1, R, E), fp32, not normalised.
+
+    Copies of the class token go through every block beside the window's own tokens, which do not see them: each attends
+    to the leading tokens and to its region's patches. All blocks of the output must have been tapped.
+
+    Args:
+        output: of one window, of a tower with a class token.
+        regions: the region of each of the tower's patches, (N,), from 0 to R − 1.
+    """
+    tower, count = output.tower, int(regions.max()) + 1
+    numbers = torch.arange(count, device=regions.device)[:, None]
+    seen = torch.cat((numbers.new_ones(count, tower.prefix, dtype=torch.bool), numbers == regions), dim=1)
+    blocks = len(tower.blocks)
+    stream = output.block(1).tokens[:, :1].expand(-1, count, -1)
+    for number in range(1, blocks + 1):
+        one = output.last if number == blocks else output.block(number)
+        query = tower.project_heads(one.index, "query", stream).unflatten(-1, (tower.heads, -1)).transpose(1, 2)
+        key, value = one.projection("key"), one.projection("value")
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2).flatten(2)
+        if number < blocks:
+            stream = tower.add_feed_forward(one.index, tower.add_attended(one.index, stream, attended))
+    return tower.project(attended, stream if tower.reads_residual else None)
