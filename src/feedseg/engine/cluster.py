@@ -304,6 +304,8 @@ def _loss(error: RayError) -> Lost:
     """In a few words what has become of a worker; Ray's own are a page."""
     from ray.exceptions import ActorUnavailableError, OutOfMemoryError
 
+    if "creation task" in str(error):  # what it was sent cannot be imported there, for example
+        return Lost(f"cannot begin: {str(error).strip().splitlines()[-1].strip()}")
     if isinstance(error, ActorUnavailableError) or "node has died" in str(error):
         return Gone("is on a computer that is gone", died=True)
     if isinstance(error, OutOfMemoryError) or "out of memory" in str(error).lower().partition("some common causes")[0]:
