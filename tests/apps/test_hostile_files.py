@@ -10,6 +10,7 @@ from PIL import Image
 import hostile_decoder
 from feedseg.apps.cli.main import main
 from measuring import write_dataset
+from tiny_rasters import patches, write_raster
 from tiny_videos import pictures, write_video
 
 CRASHES = hostile_decoder.CRASHES
@@ -75,3 +76,16 @@ def test_a_video_fails_alone(
     assert segment("all", "--format", "labels", "--out", "out") == 1
     assert capsys.readouterr().err == "feedseg: all/crashes.mp4 cannot be read: its decoder crashed (SIGABRT)\n"
     assert {name.split(".")[0] for name in files("out")} == {"fine", "photo"}
+
+
+def test_a_raster_fails_alone(
+    model: Path, files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rasterio")
+    hostile_decoder.install(tmp_path / "rasters", monkeypatch, hostile_decoder.RASTERS)
+    for name in ("crashes", "fine"):
+        write_raster(f"all/{name}.tif", patches())
+    options = ("--labels", "cat, sofa", "--model", str(model), "--host", "clip", "--device", "cpu", "--window", "32")
+    assert main(["segment", "all", *options, "--stride", "16", "--format", "labels", "--out", "out"]) == 1
+    assert capsys.readouterr().err == "feedseg: all/crashes.tif cannot be read: its decoder crashed (SIGABRT)\n"
+    assert {name.split(".")[0] for name in files("out")} == {"fine"}

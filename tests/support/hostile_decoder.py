@@ -55,6 +55,16 @@ def hostile_open(file, mode="r", **options):
 av.open = hostile_open
 """
 
+RASTERS = """
+import os, rasterio
+opened = rasterio.open
+def hostile_open(path, *arguments, **options):
+    if "crashes" in os.path.basename(path):
+        os.abort()
+    return opened(path, *arguments, **options)
+rasterio.open = hostile_open
+"""
+
 
 def install(folder: Path, patch: pytest.MonkeyPatch, program: str = PROGRAM) -> Path:
     """Every Python that is started from now on has such a decoder, by default of images; this one is as it was.

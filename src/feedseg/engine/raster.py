@@ -32,8 +32,10 @@ from feedseg.io.raster.legend import Legend
 from feedseg.io.raster.overlay import SUFFIX as OVERLAY
 from feedseg.io.raster.overlay import draw_overlay
 from feedseg.io.raster.polygons import regions
+from feedseg.io.raster.probe import probe
 from feedseg.io.raster.record import SUFFIX as RECORD
 from feedseg.io.raster.record import about_raster, encoded
+from feedseg.io.reading import HERE, FileReader
 from feedseg.io.sources.base import Job
 from feedseg.labelmap import LabelMap
 from feedseg.segmenter import Segmenter
@@ -56,6 +58,7 @@ class SegmentRasters:
     options: RasterOptions = field(default_factory=RasterOptions)
     refiners: Sequence[Any] = ()
     tell: Tell = lambda job, done, total: None
+    reader: FileReader = HERE  # with a decoder, a raster is read through by it before it is read here
 
     def map(self, items: Sequence[Job]) -> Iterator[Outcome[Job, Segmented]]:
         """See `feedseg.engine.task.Executor`."""
@@ -64,6 +67,7 @@ class SegmentRasters:
                 self._check(job)
                 with interruptible():
                     digest = job.image.digest()
+                    probe(job.image.path, self.options, self.reader)
                 with open_raster(job.image.path, self.options) as raster:
                     if any(one.name == "geojson" for one in self.output.writers):
                         check_place(raster)

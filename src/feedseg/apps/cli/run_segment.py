@@ -171,12 +171,12 @@ class Executors:
         executor = self._of_images(len(missing) - videos - rasters)
         request = self.request
         common = (self.segmenter, request.words, request.output, self.folder, _fingerprint(request, self.segmenter))
+        reader = FileReader(request.limits, self.decoder)
         if videos:
-            reader = FileReader(request.limits, self.decoder)
             own = SegmentVideos(*common, request.videos, request.refiners, reader, self.parts("frames"))
             executor = Apart(executor, FoundVideo, own)
         if rasters:
-            own = SegmentRasters(*common, request.rasters, request.refiners, self.parts("bands"))
+            own = SegmentRasters(*common, request.rasters, request.refiners, self.parts("bands"), reader)
             executor = Apart(executor, FoundRaster, own)
         return executor
 
