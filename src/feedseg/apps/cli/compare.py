@@ -69,6 +69,7 @@ def compare(
     from feedseg.files import write_atomically
     from feedseg.io.images import read_image
     from feedseg.io.sheet import draw_sheet
+    from feedseg.io.writers.base import encoded
     from feedseg.segmenter import Segmenter
 
     image = read_image(picture)
@@ -84,7 +85,7 @@ def compare(
     words = first.resolved(words)
     found = compared(image, words, rows, columns)
     with write_atomically(out) as temporary:
-        draw_sheet(compose(found)).save(temporary)
+        temporary.write_bytes(encoded(draw_sheet(compose(found)), out.suffix))
     show(console(), facts(lines(found)))
     write(f"Look at {out}")
 
