@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,8 @@ def save_figure(draw: Callable[[], Figure], path: Path) -> Path:
     """
     checked_ending(path)
     figure = draw()
+    content = BytesIO()  # since a JPEG that is written into a file is cut off, without an error, where the disk is full
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=110)
     with write_atomically(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        temporary.write_bytes(content.getvalue())
     return path

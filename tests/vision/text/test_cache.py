@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,15 @@ def test_without_a_folder_that_can_be_written_everything_is_computed(
         found = EmbeddingCache("revision", ["{}"], "float32").completed(WORDS, embed)
         torch.testing.assert_close(found, embedded(WORDS))
     assert [one.name for one in tmp_path.iterdir()] == ["file"]  # and no folder called ~nobody-of-this-name
+
+
+def test_on_a_full_disk_everything_is_computed_and_nothing_is_left(
+    cache: EmbeddingCache, file_size_limit: Callable[[int], None]
+) -> None:
+    file_size_limit(100)
+    torch.testing.assert_close(cache.completed(["bird"], embed), embedded(["bird"]), atol=0, rtol=0)
+    assert cache.load("bird") is None
+    assert len([*folder_of(cache).iterdir()]) == len(WORDS)
 
 
 def test_a_user_without_a_home_has_no_cache_and_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

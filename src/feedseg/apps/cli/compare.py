@@ -74,6 +74,7 @@ def compare(
     from feedseg.files import write_atomically
     from feedseg.io.reading import isolated_reader
     from feedseg.io.sheet import draw_sheet
+    from feedseg.io.writers.base import encoded
     from feedseg.segmenter import Segmenter
 
     with isolated_reader(limits) as reader:
@@ -90,7 +91,7 @@ def compare(
     words = first.resolved(words)
     found = compared(image, words, rows, columns)
     with write_atomically(out) as temporary:
-        draw_sheet(compose(found)).save(temporary)
+        temporary.write_bytes(encoded(draw_sheet(compose(found)), out.suffix))
     show(console(), facts(lines(found)))
     write(f"Look at {out}")
 

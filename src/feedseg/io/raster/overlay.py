@@ -10,6 +10,7 @@ from feedseg.io.overlay import overlay
 from feedseg.io.raster.gdal import load_rasterio
 from feedseg.io.raster.legend import Legend
 from feedseg.io.raster.source import Raster
+from feedseg.io.writers.base import encoded
 
 SUFFIX = ".overlay.jpg"
 LONGEST = 1600  # pixels of its long side
@@ -26,4 +27,4 @@ def draw_overlay(target: Path, raster: Raster, labels: Path, legend: Legend) -> 
         shown = np.where(nothing, len(names), shown).astype(np.uint16)
         names, colours = (*names, NO_DATA), np.concatenate([colours, np.array([COLOUR], np.uint8)])
     drawn = overlay(pixels, shown, names, legend.background, colours, longest=LONGEST)
-    drawn.save(target, "JPEG", quality=88, subsampling=0, optimize=True)
+    target.write_bytes(encoded(drawn, ".jpg", quality=88, subsampling=0, optimize=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from feedseg.errors import FeedsegError
 
@@ -48,6 +48,19 @@ class Writer(ABC):
     def recognises(self, path: Path) -> bool:
         """Whether a file beside a result's JSON can be this writer's; only names that others use too leave a doubt."""
         return True
+
+
+def encoded(image: Image.Image, suffix: str, **options: Any) -> bytes:
+    """The image in the format of a name's ending.
+
+    A JPEG that Pillow writes into a file by itself is cut off, without an error, where the disk is full.
+    """
+    from PIL import Image
+
+    Image.init()
+    buffer = BytesIO()
+    image.save(buffer, Image.EXTENSION[suffix.lower()], **options)
+    return buffer.getvalue()
 
 
 def png(image: Image.Image) -> bytes:

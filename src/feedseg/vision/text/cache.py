@@ -63,6 +63,7 @@ class EmbeddingCache:
 
     def store(self, word: str, embedding: Tensor) -> None:
         """Keep the word's embedding (E,)."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = self.path(word)
@@ -72,7 +73,7 @@ class EmbeddingCache:
             with write_atomically(path) as temporary:
                 about = {"word": word, "sha256": checksum(embedding)}
                 save_file({"embedding": embedding.contiguous()}, temporary, metadata=about)
-        except FeedsegError:  # a cache that cannot be written is no reason to stop
+        except (FeedsegError, SafetensorError):  # a cache that cannot be written is no reason to stop
             return
 
     def completed(
