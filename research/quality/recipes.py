@@ -38,6 +38,7 @@ REFINERS = {
     "edges": BEST[2:],
     "all three": BEST,
     "prune words": ("prune-words",),
+    "FreeCP": ("free-cp",),
 }
 FEEDBACKS = ("none", "paper", "calibrated")
 HOSTS = ("proxyclip", "naclip", "gem", "pearl", "clip", "maskclip")

@@ -191,17 +191,25 @@ class Segmenter:
         text = [self.embed(request.vocabulary) for request in group]
         for size, queries in zip(sizes, text, strict=True):
             self.encoder.check_logits(size, plan.settings, len(queries))
-        buffers = [self._buffer(size, len(cut(size, plan.settings)), plan) for size in sizes]
         pixels = [resized(request.image, size) for request, size in zip(group, sizes, strict=True)]
+        buffers = [
+            self._buffer(one, size, len(cut(size, plan.settings)), plan)
+            for one, size in zip(pixels, sizes, strict=True)
+        ]
         for index, placement, window in self._encode(pixels, plan.settings):
             buffers[index].add_window(window, text[index], window.logits(text[index], plan.feedback), placement)
             del window  # before the next batch is encoded
         for request, buffer in zip(group, buffers, strict=True):
             yield self._result(request, buffer.refined().stitched(request.image.size), plan)
 
-    def _buffer(self, size: Sides, windows: int, plan: Plan) -> PatchesBuffer:
-        """For an image of a working size that is cut into so many windows."""
-        return PatchesBuffer(size, windows, plan.patch_refiners, plan.settings.logit_scale)
+    def _buffer(self, pixels: Tensor | RgbImage, size: Sides, windows: int, plan: Plan) -> PatchesBuffer:
+        """For an image that is cut into so many windows, given at its working size or to be resized if need be."""
+
+        def attention(placement: Placement | None) -> Tensor:
+            found = resized(pixels, size) if isinstance(pixels, RgbImage) else pixels
+            return self.encoder.self_attention(found, placement)
+
+        return PatchesBuffer(size, windows, plan.patch_refiners, plan.settings.logit_scale, attention)
 
     def _encode(
         self, images: Sequence[Tensor], settings: Settings
@@ -256,7 +264,7 @@ class EncodedImage:
         return explained(self, words, at, feedback)
 
     def _stitched(self, text: Tensor, plan: Plan) -> StitchedLogits:
-        buffer = self.segmenter._buffer(self.size, len(self.windows), plan)
+        buffer = self.segmenter._buffer(self.image, self.size, len(self.windows), plan)
         for placement, window in self.windows:
             buffer.add_window(window, text, window.logits(text, plan.feedback), placement)
         return buffer.refined().stitched(self.image.size)

@@ -5,7 +5,7 @@ Shapes: W windows of one image, C queries, (h, w) the grid of a window's patches
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,17 +31,31 @@ class Patches:
     positions: Tensor  # the patches' centres, (W, N, 2): row and column in pixels of the image as it was cut, fp32
     features: Tensor | None = None  # of the proxy, or the tower's final ones, (W, F, h, w), unit length, fp32
     class_token: Tensor | None = None  # cosines of each window's class token and the queries, (W, C)
+    # the mean attention of all heads of the blocks before the last, on the tower's own grid, (W, h', w', h', w'), fp32
+    self_attention: Tensor | None = None
 
 
 class PatchesBuffer(LogitsBuffer):
     """The logits of an image's windows while they are being made, and what refiners of patches want of the windows."""
 
-    def __init__(self, working: Sides, windows: int, refiners: Sequence[PatchRefiner] = (), scale: float = 1.0) -> None:
-        """`working` is the size that so many windows were cut from; `scale` that of the logits."""
+    def __init__(
+        self,
+        working: Sides,
+        windows: int,
+        refiners: Sequence[PatchRefiner] = (),
+        scale: float = 1.0,
+        self_attention: Callable[[Placement | None], Tensor] | None = None,
+    ) -> None:
+        """For so many windows, cut from the size `working`.
+
+        `scale` is that of the logits, and `self_attention` makes a window's, (h', w', h', w'), if a refiner asks.
+        """
         super().__init__(working, windows)
         self._refiners, self._scale = refiners, scale
         self._features: list[Tensor] = []
         self._class_token: list[Tensor] = []
+        self._make_attention = self_attention
+        self._self_attention: list[Tensor] = []
 
     def add_window(self, window: EncodedWindow, text: Tensor, logits: Tensor, placement: Placement | None) -> None:
         """The next window with its logits (C, h, w) for queries (C, E); `placement` as in `add`."""
@@ -50,6 +64,10 @@ class PatchesBuffer(LogitsBuffer):
             self._features.append(window.features)
         if any(refiner.needs_class_token for refiner in self._refiners):
             self._class_token.append(text.float() @ window.class_token)
+        if any(refiner.needs_self_attention for refiner in self._refiners):
+            if self._make_attention is None:
+                raise ValueError("nothing was given to make the windows' attentions with")
+            self._self_attention.append(self._make_attention(placement))
 
     @torch.inference_mode()
     def refined(self) -> LogitsBuffer:
@@ -66,6 +84,7 @@ class PatchesBuffer(LogitsBuffer):
             self._positions(),
             torch.stack(self._features) if self._features else None,
             torch.stack(self._class_token) if self._class_token else None,
+            torch.stack(self._self_attention) if self._self_attention else None,
         )
         for refiner in self._refiners:
             found = refiner.refine(patches)

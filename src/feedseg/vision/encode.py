@@ -81,6 +81,30 @@ class WindowEncoder:
             encoded.append(EncodedWindow(readout, replace(one, tokens=last, pixels=None), of_window))
         return encoded
 
+    @torch.inference_mode()
+    def self_attention(self, pixels: Tensor, placement: Placement | None) -> Tensor:
+        """The mean attention of all heads of all blocks but the last, among a window's patches: (h, w, h, w), fp32.
+
+        The tower runs once more for it: attentions are too large to be kept for those who do not ask.
+
+        Args:
+            pixels: an image at its working size, RGB in [0, 1], (3, height, width).
+            placement: the window's; None for the whole image.
+        """
+        tower = self.tower
+        if placement is not None:
+            pixels = pixels[:, placement.window.rows, placement.window.columns]
+        padded, _ = padded_to_multiple(pixels, self.multiple)
+        earlier = range(1, len(tower.blocks))
+        output = tower.encode(normalised(padded[None].to(tower.device), tower.mean, tower.std), tuple(earlier))
+        if not earlier:
+            raise FeedsegError("the tower has one block alone, and so no attention before the last")
+        patches = output.grid[0] * output.grid[1]
+        total = torch.zeros(patches, patches, device=tower.device)
+        for block in earlier:
+            total += output.block(block).attention()[0, :, -patches:, -patches:].mean(dim=0, dtype=torch.float32)
+        return (total / len(earlier)).unflatten(1, output.grid).unflatten(0, output.grid)
+
     def _encoded(self, batch: list[Tensor]) -> list[EncodedWindow]:
         """The windows of a batch; where memory runs out, of two halves of it, one after the other."""
         try:

@@ -44,6 +44,8 @@ class PatchRefiner(Refiner):
 
     needs_features: ClassVar[bool] = False  # whether it looks at `Patches.features`
     needs_class_token: ClassVar[bool] = False  # whether it looks at `Patches.class_token`
+    # whether it looks at `Patches.self_attention`, for which the tower runs once more
+    needs_self_attention: ClassVar[bool] = False
 
     @abstractmethod
     def refine(self, patches: Patches) -> Tensor:
