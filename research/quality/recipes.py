@@ -14,7 +14,7 @@ import resource
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from research.quality.ideas import SCENES_SPLIT
 from research.quality.photographs import image_path, listed, need, target_of
 
 from feedseg import Segmenter
+from feedseg.decode.refiners.propagate_pixels import PropagatePixels
 from feedseg.evaluation.metrics.bootstrap import ImageAreas
 from feedseg.io.images import read_image
 from feedseg.presets import PRESETS
@@ -38,6 +39,8 @@ REFINERS = {
     "edges": BEST[2:],
     "all three": BEST,
     "prune words": ("prune-words",),
+    "region vote": ("region-vote",),
+    "two steps": (BEST[1], replace(PropagatePixels(), width=0.05, most_pixels=1 << 14)),
 }
 FEEDBACKS = ("none", "paper", "calibrated")
 HOSTS = ("proxyclip", "naclip", "gem", "pearl", "clip", "maskclip")
