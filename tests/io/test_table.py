@@ -64,16 +64,18 @@ def test_a_row_says_what_the_result_says(labels: np.ndarray) -> None:
 def test_equal_rows_are_equal_bytes_and_any_name_of_a_file_is_held(labels: np.ndarray) -> None:
     row = row_of(segmentation(labels, notes=("of \udcff.png",)), "\udcff.png", "b")
     assert encoded([row]) == encoded([row])
-    assert columns_of(encoded([row]), ("key", "notes"), "it") == [{"key": "\\udcff.png", "notes": ["of \\udcff.png"]}]
+    assert columns_of(BytesIO(encoded([row])), ("key", "notes"), "it") == [
+        {"key": "\\udcff.png", "notes": ["of \\udcff.png"]}
+    ]
 
 
 def test_what_is_no_part_is_told(labels: np.ndarray) -> None:
     content = encoded([row_of(segmentation(labels), "a", "b")])
     for damaged in (content[:-20], content[:100], b"", b"PAR1"):
         with pytest.raises(FeedsegError, match=r"^it is damaged .*: delete it, and what it holds is computed again$"):
-            columns_of(damaged, ("key",), "it")
+            columns_of(BytesIO(damaged), ("key",), "it")
     with pytest.raises(FeedsegError, match="it is damaged"):
-        columns_of(content, ("none",), "it")
+        columns_of(BytesIO(content), ("none",), "it")
 
 
 def test_readers_of_tables_pass_over_what_is_no_part(labels: np.ndarray, tmp_path: Path) -> None:

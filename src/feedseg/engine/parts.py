@@ -136,7 +136,9 @@ class Parts:
         if store.shared:
             store.write(DRIVER, json.dumps(self._driver).encode())
         for name in parts:
-            for row in columns_of(store.read(name), ("key", "stem"), f"{store.name}/{name}"):
+            with store.opened(name) as file:
+                rows = columns_of(file, ("key", "stem"), f"{store.name}/{name}")
+            for row in rows:
                 self._keys.add(_digest(row["key"]))
                 if row["stem"] is not None:
                     self._stems[row["key"]] = row["stem"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from feedseg.errors import FeedsegError
 from feedseg.files import write_atomically
-from feedseg.io.remote import file_system, is_remote, read, shown, tried
+from feedseg.io.remote import file_system, is_remote, opened, read, shown, tried
 
 
 class Store(ABC):
@@ -29,6 +30,10 @@ class Store(ABC):
     @abstractmethod
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises FeedsegError."""
+
+    def opened(self, name: str) -> BinaryIO:
+        """A file for reading anywhere in it; where it is far away, it is fetched as a whole. Raises FeedsegError."""
+        return BytesIO(self.read(name))
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
@@ -64,6 +69,10 @@ class FolderStore(Store):
     def read(self, name: str) -> bytes:
         """See `Store.read`."""
         return read(str(self.folder / name))
+
+    def opened(self, name: str) -> BinaryIO:
+        """See `Store.opened`."""
+        return opened(str(self.folder / name))
 
     def write(self, name: str, content: bytes) -> None:
         """See `Store.write`."""

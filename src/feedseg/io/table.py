@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -113,8 +113,8 @@ def encoded(rows: Sequence[Row]) -> bytes:
     return file.getvalue()
 
 
-def columns_of(content: bytes, names: Sequence[str], what: str) -> list[Row]:
-    """Some columns of a Parquet file's rows.
+def columns_of(file: BinaryIO, names: Sequence[str], what: str) -> list[Row]:
+    """Some columns of a Parquet file's rows; no others are read.
 
     Raises:
         FeedsegError: it is none, or has no such columns; the text begins with `what`.
@@ -123,7 +123,7 @@ def columns_of(content: bytes, names: Sequence[str], what: str) -> list[Row]:
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(BytesIO(content), columns=[*names]).select([*names]).to_pylist()
+        return parquet.read_table(file, columns=[*names]).select([*names]).to_pylist()
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         raise FeedsegError(
             f"{what} is damaged ({first_line(error)}): delete it, and what it holds is computed again"
