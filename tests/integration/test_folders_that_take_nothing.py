@@ -15,6 +15,7 @@ from feedseg.apps.cli.main import main
 from writing_commands import NATIVE, SUBJECTS, check_told, make_quick
 
 ALL = {**SUBJECTS, "video": NATIVE["video"], "raster": NATIVE["raster"]}
+ELSEWHERE = ("segment", "video", "raster")  # find other names for files whose own are taken
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,8 @@ def test_what_is_in_the_way_is_told(name: str, told: Callable[[], str], tmp_path
     for path in made:  # a folder where a file should be
         place = Path("taken") / path.relative_to("out")
         place.mkdir(parents=True)
-        refused(name, "taken", told)
+        if name not in ELSEWHERE or main(ALL[name].command("taken")):
+            refused(name, "taken", told)
         assert place.is_dir()
         shutil.rmtree("taken")
 

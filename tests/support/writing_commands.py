@@ -73,9 +73,9 @@ def image(name: str, seed: int) -> None:
     Image.fromarray(draw_scene(seed, 48, things=(1, 2)).image).save(path)
 
 
-def results() -> None:
-    """Two results with their images."""
-    for number in range(2):
+def results(count: int = 2) -> None:
+    """Results with their images."""
+    for number in range(count):
         pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8)
         Image.fromarray(pixels).save(f"{number}.png")
         labels = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16) // (96 + number)

@@ -108,6 +108,8 @@ class WriteFiles(Task[Job, bool]):
     def process(self, loaded: Iterable[Job]) -> Iterator[bool]:
         """See `Task.process`."""
         for job in loaded:
+            if job.target.is_dir():
+                raise FeedsegError(f"cannot write {job.target}: it is a folder")
             there = os.path.lexists(job.target)
             if not there:
                 try:
