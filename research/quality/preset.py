@@ -52,8 +52,8 @@ def measured(
         encoded = segmenter.encode(image)
         for question in questions:
             for name, (feedback, refiners) in variants.items():
-                found = encoded.segment(question.vocabulary, feedback=feedback, refiners=refiners)
-                seen = (found.labels[::step, ::step], found.confidence[::step, ::step])
+                result = encoded.segment(question.vocabulary, feedback=feedback, refiners=refiners)
+                seen = (result.labels[::step, ::step], result.confidence[::step, ::step])
                 confusions[question.name, name].append(question.confusions(target, *seen))
     found: dict[str, dict[str, tuple[ImageAreas, float]]] = {}
     for question in questions:

@@ -4,7 +4,7 @@
 
 Photographs are those of the development split, asked for VOC's 20 names; scenes are of the split that ideas are tried
 on. Every host runs in a process of its own, whose largest memory is what is told. Seconds are those of an image, its
-encoding in them, the median. On one quiet core it takes about twenty minutes; each host's rows are printed when they are
+encoding in them, the median. On one quiet core it takes about twenty minutes; a host's rows are printed when they are
 measured.
 """
 

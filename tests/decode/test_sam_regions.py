@@ -138,7 +138,7 @@ def test_of_masks_that_say_the_same_the_surest_stays(monkeypatch, some_pixels) -
     monkeypatch.setattr(sam_regions, "CHUNK_ELEMENTS", 1)
     pixels = some_pixels((40, 60))
     bounds = {"least_iou": 0.88, "least_stability": 0.8, "offset": 1.0}
-    found = SamRegions("discs", "1", **bounds)(pixels)
+    found = SamRegions("discs", "1", 32, **bounds)(pixels)
     y, x = np.mgrid[:40, :60]
     (large, small, apart) = (
         np.hypot(y - down, x - right) < radius for down, right, radius, _ in (Discs.CENTRES[i] for i in (0, 2, 3))

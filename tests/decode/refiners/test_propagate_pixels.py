@@ -45,6 +45,7 @@ def test_with_many_steps_it_is_the_solution(how, some_scores: Callable, some_pix
     monkeypatch.setattr(propagate_pixels, "CLASSES_TOGETHER", 2)
     pixels, scores = some_pixels(SIZE), some_scores(5, SIZE)
     graph = graph_of(colours_of(pixels), how.reach, how.width)
+    assert graph.shape is not None
     own = scores.rows(slice(None)).double().numpy().reshape(5, -1)
     system = eye_array(graph.shape[0]) - how.alpha * graph
     expected = spsolve(system.tocsc(), (1 - how.alpha) * own.T).T.reshape(5, *SIZE)
