@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from feedseg.errors import FeedsegError
-from feedseg.files import write_atomically
+from feedseg.files import write_atomically, write_folder_atomically
 
 
 def write_half_of(path: Path, failure: BaseException) -> None:
@@ -90,3 +90,36 @@ def test_no_space_left(tmp_path: Path) -> None:
         write_half_of(tmp_path / "a.txt", OSError(28, "No space left on device"))
     assert isinstance(caught.value.__cause__, OSError)
     assert list(tmp_path.iterdir()) == []
+
+
+def write_part_of(folder: Path) -> None:
+    with write_folder_atomically(folder) as temporary:
+        (temporary / "newer").write_text("2")
+        raise KeyboardInterrupt
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "folder"
+    with write_folder_atomically(folder) as temporary:
+        (temporary / "new").write_text("1")
+        assert not folder.exists()
+    with pytest.raises(KeyboardInterrupt):
+        write_part_of(folder)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "made",
+        "made/folder",
+        "made/folder/new",
+    ]
+    with write_folder_atomically(folder) as temporary:
+        (temporary / "newer").write_text("3")
+    assert [path.name for path in folder.iterdir()] == ["newer"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(FeedsegError, match=r"^cannot write .*folder: \w[^\n]*$"),
+        write_folder_atomically(tmp_path / "file" / "folder"),
+    ):
+        pass

@@ -1,8 +1,9 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,32 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         # Gone already after a success; where not even a folder could be made, looking for it fails like the rest did.
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def write_folder_atomically(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder` to write into, which takes its place once the body has ended well.
+
+    What is there already goes away then, so the caller has to make sure that it may. Otherwise as `write_atomically`.
+    """
+    temporary = folder.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    old = folder.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rename(old)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except OSError as error:
+        raise FeedsegError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        for left in (temporary, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def remove_temporaries(folder: Path, older_than: float = 0.0) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from feedseg.errors import FeedsegError
+from feedseg.files import write_folder_atomically
 from feedseg.segmenter import Segmenter
 from feedseg.vision.onnx.export import check_extra, export_windows, export_word
 from feedseg.vision.text.base import WordGraph
@@ -55,7 +53,7 @@ def export_folder(segmenter: Segmenter, out: Path, *, overwrite: bool = False) -
     words = segmenter.model.text.word_graph()
     known = segmenter.model.text.known_words[: len(CHECK_WORDS)]
     queries = segmenter.model.text.embed(known if len(known) == len(CHECK_WORDS) else CHECK_WORDS, None)
-    with _whole_folder(out) as folder:
+    with write_folder_atomically(out) as folder:
         export_word(words, folder / WORD)
         (folder / TOKENIZER).write_text(words.tokenizer, encoding="utf-8")
         export_windows(segmenter.encoder, segmenter.feedback, queries.shape[1], folder / WINDOWS)
@@ -179,27 +177,3 @@ def _image(count: int, height: int, width: int) -> Tensor:
     generator = torch.Generator().manual_seed(height * width)
     coarse = torch.rand(count, 3, 4, 5, generator=generator)
     return interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write into, which takes its place once the body has ended well.
-
-    Raises:
-        FeedsegError: something cannot be written.
-    """
-    temporary = out.with_name(f".feedseg-{secrets.token_hex(8)}")
-    old = out.with_name(f"{temporary.name}-old")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if out.exists():
-            out.rename(old)
-        temporary.rename(out)
-    except OSError as error:
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise FeedsegError(f"cannot write {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
