@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,3 +126,14 @@ def test_a_signal_while_it_is_ending_changes_no_exit_code(name: str) -> None:
     ended = subprocess.run([sys.executable, "-c", late, "--version"], capture_output=True, text=True, check=False)
     assert ended.returncode == 0
     assert ended.stdout.startswith("feedseg ")
+
+
+def test_too_many_open_files_are_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, complaint: Callable[[], str]
+) -> None:
+    def fails(_: Path) -> list[Path]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("feedseg.io.results.find_results", fails)
+    assert main(["convert", str(tmp_path), "--format", "coco"]) == 2
+    assert "Too many open files: raise the limit" in complaint()

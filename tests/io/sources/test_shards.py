@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from feedseg.errors import FeedsegError
 from feedseg.io import remote
 from feedseg.io.limits import FileLimits
 from feedseg.io.sources.base import Search, inside_of
@@ -86,7 +87,7 @@ def test_a_shard_that_has_become_shorter_is_told(tmp_path: Path) -> None:
     path = tar(tmp_path / "s.tar", {"a.png": png(1)})
     (image,) = find(path).images
     os.truncate(path, 520)
-    with pytest.raises(remote.FeedsegError, match=r"s\.tar/a\.png cannot be read: the file ends before it"):
+    with pytest.raises(FeedsegError, match=r"s\.tar/a\.png cannot be read: the file ends before it"):
         image.load(LIMITS)
 
 
@@ -120,7 +121,7 @@ def test_a_table_without_images_is_told(tmp_path: Path) -> None:
         f"{tmp_path / 'names.parquet'} has no column of images",
         f"{tmp_path / 'text.parquet'} is no Parquet file",
     ]
-    with pytest.raises(remote.FeedsegError, match=r"null\.parquet#0 has no image"):
+    with pytest.raises(FeedsegError, match=r"null\.parquet#0 has no image"):
         found.images[0].load(LIMITS)
 
 
@@ -154,7 +155,7 @@ def test_no_more_of_a_file_is_read_than_it_may_have() -> None:
     (image,) = find_images(["memory://large/a.png"], Search(stored=True, max_bytes=500)).images
     with image.open() as file:
         assert len(file.read()) == 501
-    with pytest.raises(remote.FeedsegError, match="raise it by --max-bytes"):
+    with pytest.raises(FeedsegError, match="raise it by --max-bytes"):
         image.load(FileLimits(bytes=500))
 
 
@@ -175,8 +176,8 @@ def test_reading_is_tried_again_unless_it_is_vain(monkeypatch: pytest.MonkeyPatc
 
     assert remote.tried(read, "it fails") == b"bytes"
     outcomes = iter([OSError("reset"), OSError("reset"), OSError("reset again"), b"never"])
-    with pytest.raises(remote.FeedsegError, match="it fails: reset again"):
+    with pytest.raises(FeedsegError, match="it fails: reset again"):
         remote.tried(read, "it fails")
     outcomes = iter([FileNotFoundError("not there"), b"never"])
-    with pytest.raises(remote.FeedsegError, match="it fails: not there"):
+    with pytest.raises(FeedsegError, match="it fails: not there"):
         remote.tried(read, "it fails")

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from errno import ENOSPC
+from errno import EMFILE, ENFILE, ENOSPC
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -135,6 +135,9 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno == ENOSPC:
         complain(f"the output cannot be written: {error.strerror}")
         return FAILED
+    if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
+        complain(f"{error.strerror or 'too many open files'}: raise the limit, in a shell by ulimit -n 1024")
+        return UNUSABLE
     if message := getattr(error, "format_message", None):  # typer's own exceptions, wherever its version keeps them
         context = getattr(error, "ctx", None)
         complain(f"{message()} (see {context.command_path if context else 'feedseg'} --help)")

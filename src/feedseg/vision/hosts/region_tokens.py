@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from feedseg.vision.towers.base import TowerOutput
+from feedseg.vision.towers.base import Block, TowerOutput
 
 
 def region_embeddings(output: TowerOutput, regions: Tensor) -> Tensor:
@@ -24,11 +24,12 @@ def region_embeddings(output: TowerOutput, regions: Tensor) -> Tensor:
     seen = torch.cat((numbers.new_ones(count, tower.prefix, dtype=torch.bool), numbers == regions), dim=1)
     blocks = len(tower.blocks)
     stream = output.block(1).tokens[:, :1].expand(-1, count, -1)
-    for number in range(1, blocks + 1):
-        one = output.last if number == blocks else output.block(number)
+
+    def attended(one: Block, stream: Tensor) -> Tensor:
         query = tower.project_heads(one.index, "query", stream).unflatten(-1, (tower.heads, -1)).transpose(1, 2)
         key, value = one.projection("key"), one.projection("value")
-        attended = scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2).flatten(2)
-        if number < blocks:
-            stream = tower.add_feed_forward(one.index, tower.add_attended(one.index, stream, attended))
-    return tower.project(attended, stream if tower.reads_residual else None)
+        return scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2).flatten(2)
+
+    for one in map(output.block, range(1, blocks)):
+        stream = tower.add_feed_forward(one.index, tower.add_attended(one.index, stream, attended(one, stream)))
+    return tower.project(attended(output.last, stream), stream if tower.reads_residual else None)
