@@ -80,10 +80,12 @@ def throughput(model: str, jobs: Sequence[Job], rounds: int, workers: Sequence[i
     with joined():
         for _ in range(rounds):
             found["loop"].append(seconds_of(loop, jobs) / len(jobs))
+            print(f"loop: {found['loop'][-1]:.3f} s an image", flush=True)
             for number in workers:
                 with Cluster(partial(build, model), number, Slice(1), threads=2) as cluster:
                     seconds_of(cluster, list(jobs[:2]) * number)
                     found[f"{number} workers"].append(seconds_of(cluster, jobs) / len(jobs))
+                print(f"{number} workers: {found[f'{number} workers'][-1]:.3f} s an image", flush=True)
     return found
 
 
