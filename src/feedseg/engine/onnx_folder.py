@@ -87,7 +87,7 @@ def described(segmenter: Segmenter, words: WordGraph, agreement: Agreement) -> d
             "short_side": settings.short_side,
             "max_long_side": settings.max_long_side,
             "window": settings.window,
-            "stride": settings.stride,
+            "stride": None if settings.window is None else settings.stride,
             "resample": "bicubic",
             "pixels": "RGB from 0 to 1",  # the graph itself normalises them, for tower and proxy each in its way
             "mean": tower.mean,

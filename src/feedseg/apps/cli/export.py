@@ -43,8 +43,8 @@ def export(
                       tower, proxy, host and feedback
       text.onnx       the prompts of a word to its embedding
       tokenizer.json  of the prompts
-      export.json     sizes, templates, where all is from
-    Both graphs are compared with torch, at several sizes, before it is there.
+      export.json     sizes, templates, models and revisions
+    The folder is there once both graphs agree with torch at several sizes.
     """
     options.known_host(host)
     options.known_feedback(feedback)
