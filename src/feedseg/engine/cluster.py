@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from feedseg.engine.cluster_connection import Slice, chosen_slice, computers, joined, number_of
+from feedseg.engine.cluster_todo import Given, Todo
 from feedseg.engine.cluster_worker import Answer, ClusterWorker
 from feedseg.engine.interrupts import interruptible
 from feedseg.engine.outcomes import Done, Failed, Item, Outcome, Result
@@ -39,14 +40,6 @@ class Wanted:
     workers: int | None = None  # None for as many as fit
     cpus: float | None = None  # of each worker; None for what `chosen_slice` says
     gpus: float | None = None
-
-
-@dataclass(eq=False)
-class Given:
-    """An item, and how often a worker was lost that had nothing but it."""
-
-    item: Any
-    losses: int = 0
 
 
 @dataclass(eq=False)
@@ -117,7 +110,7 @@ class Cluster(Generic[Item, Result]):
 
     def map(self, items: Sequence[Item]) -> Generator[Outcome[Item, Result], None, None]:
         """See `Executor.map`: outcomes come as they are ready. After an interrupt come those that are there already."""
-        todo = _Todo(items)
+        todo = Todo(items)
         for worker in self._workers:
             worker.since = time.monotonic()
         try:
@@ -130,7 +123,7 @@ class Cluster(Generic[Item, Result]):
             if any(worker.items for worker in self._workers):  # nobody wants the rest
                 self.close()
 
-    def _outcomes(self, todo: _Todo) -> Iterator[Outcome[Item, Result]]:
+    def _outcomes(self, todo: Todo) -> Iterator[Outcome[Item, Result]]:
         import ray
 
         while True:
@@ -150,7 +143,7 @@ class Cluster(Generic[Item, Result]):
                     worker, Lost(f"was ended after {self._seconds:g} s on one image", died=True), todo
                 )
 
-    def _heard(self, worker: Worker, todo: _Todo) -> Iterator[Outcome[Item, Result]]:
+    def _heard(self, worker: Worker, todo: Todo) -> Iterator[Outcome[Item, Result]]:
         """What a worker has said."""
         message = _said(worker)
         worker.since = time.monotonic()
@@ -191,7 +184,7 @@ class Cluster(Generic[Item, Result]):
         """The seconds that a worker has until it is ended; one that is not ready may wait for room in the cluster."""
         return worker.since + (self._seconds if worker.ready else max(self._seconds, SECONDS)) - time.monotonic()
 
-    def _lost(self, worker: Worker, lost: Lost, todo: _Todo) -> Iterator[Failed[Item]]:
+    def _lost(self, worker: Worker, lost: Lost, todo: Todo) -> Iterator[Failed[Item]]:
         """Ask for another worker in the place of one that is lost, and have what it has not answered done again."""
         import ray
 
@@ -257,29 +250,6 @@ def cluster_for(
     workers = max(1, min(wanted.workers or number_of(each, having), most))
     cluster = Cluster(build(max(1, int(each.cpus))), workers, each, readers, on_lost, seconds)
     return stack.enter_context(cluster)
-
-
-class _Todo:
-    """Items that nobody has yet."""
-
-    def __init__(self, items: Sequence[Any]) -> None:
-        self._items, self._next = items, 0
-        self._again: deque[Given] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._again) or self._next < len(self._items)
-
-    def taken(self, most: int, workers: int) -> list[Given]:
-        """The next ones, fewer near the end, so that no worker has much when others have nothing."""
-        if self._again:
-            return [self._again.popleft()]
-        number = min(most, -(-(len(self._items) - self._next) // (2 * workers)))
-        begin, self._next = self._next, self._next + number
-        return [Given(item) for item in self._items[begin : self._next]]
-
-    def put_back(self, items: Sequence[Given]) -> None:
-        """Have them given again, each alone, so that the one which ends its worker is known."""
-        self._again.extend(items)
 
 
 def _outcome(item: Any, answer: Answer) -> Outcome[Any, Any]:
