@@ -36,10 +36,10 @@ def steps_of(subject: Subject, out: Path) -> int:
 @pytest.mark.parametrize(
     ("name", "error", "lasting", "every"),
     [
-        ("segment", errno.ENOSPC, True, 1),
-        ("convert", errno.ENOSPC, True, 1),
-        ("prepare", errno.ENOSPC, True, 1),
-        ("evaluate", errno.ENOSPC, True, 1),
+        ("segment", errno.ENOSPC, True, 2),
+        ("convert", errno.ENOSPC, True, 3),
+        ("prepare", errno.ENOSPC, True, 3),
+        ("evaluate", errno.ENOSPC, True, 4),
         ("explain", errno.ENOSPC, True, 12),
         ("compare", errno.ENOSPC, True, 6),
         ("convert", errno.EIO, False, 9),
@@ -47,8 +47,16 @@ def steps_of(subject: Subject, out: Path) -> int:
     ],
 )
 def test_at_every_step_it_ends_in_lines_and_goes_on(
-    name: str, error: int, lasting: bool, every: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    error: int,
+    lasting: bool,
+    every: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    """At some of the steps in every run of the tests, at each of them with `--hypothesis-profile=long`."""
+    every = 1 if request.config.getoption("--hypothesis-profile") == "long" else every
     subject = SUBJECTS[name]
     subject.begin()
     steps = steps_of(subject, tmp_path / "undisturbed")

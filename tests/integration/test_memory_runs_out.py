@@ -20,7 +20,7 @@ from feedseg.apps.cli.main import main
 def limited(*arguments, **options):
     segmenter = loading.load_segmenter(*arguments, **options)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + 500_000_000, resource.RLIM_INFINITY))
     return segmenter
 
 run_segment.load_segmenter = limited

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,14 @@ class InThisProcess:
 
     def __call__(self, content: bytes, name: str, limits: FileLimits) -> RgbImage:
         return decode_image(io.BytesIO(content), name, limits.pixels)
+
+    def read(self, read: Callable[..., Any], path: Path, limits: FileLimits, **options: Any) -> Any:
+        with path.open("rb") as file:
+            return read(file, str(path), limits.pixels, **options)
+
+    def stream(self, read: Callable[..., Any], path: Path, limits: FileLimits, **options: Any) -> Iterator[Any]:
+        with path.open("rb") as file:
+            yield from read(file, str(path), limits.pixels, **options)
 
 
 def files(folder: Path) -> Files:
