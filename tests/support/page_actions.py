@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ def upload(page: Any, path: Path) -> None:
     page.locator("#fs-photo input[type=file]").first.set_input_files(path)
 
 
+def uploaded(page: Any, path: Path) -> None:
+    """Upload a photo and see that it has come; again where the page was busy, as a person would."""
+    from playwright.sync_api import TimeoutError as NotThere
+
+    for _ in range(3):
+        upload(page, path)
+        with suppress(NotThere):
+            page.get_by_text("Now type words").wait_for(timeout=20_000)
+            return
+    raise AssertionError("the page takes no photo")
+
+
 def legend(page: Any) -> dict[str, list[str]]:
     """The legend's rows: area with feedback, without, confidence, by the class's name."""
     rows = page.locator("#fs-legend tbody tr").all()
@@ -55,8 +68,7 @@ def use_mini(page: Any) -> None:
 def mini_answer(page: Any, path: Path, words: str = WORDS) -> None:
     """The toy model's answer to an uploaded photo."""
     use_mini(page)
-    upload(page, path)
-    page.get_by_text("Now type words").wait_for()
+    uploaded(page, path)
     answered(page, lambda: typed(page, words))
 
 

@@ -76,7 +76,7 @@ def test_regions_of_alike_neighbours_are_scipys_components_of_the_grid(size):
     _, expected = connected_components(graph, directed=False)
     found = alike_neighbours(features, 0.9)
     assert found.shape == size
-    alone: np.ndarray = ~graph.any(axis=1)
+    alone = np.asarray(~graph.any(axis=1))
     assert (found.flatten() == -1).tolist() == alone.tolist()
-    assert partition(found.flatten()[~alone]) == partition(expected[~alone])
+    assert partition(found.flatten()[~alone]) == partition(np.asarray(expected)[~alone])
     assert sorted(set(found[found >= 0].tolist())) == list(range(len(set(expected[~alone]))))
