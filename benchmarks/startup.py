@@ -45,24 +45,19 @@ def measure_startup(setup: Setup) -> Figures:
         scene = folder / "scene.png"
         Image.fromarray(draw_scene(0, 192).image).save(scene)
         words = ("--labels", ", ".join(PATTERNS), "--background", ", ".join(BACKGROUNDS))
-        segment = ("segment", str(scene), *words, "--model", "mini", "--device", setup.device, "--out", name)
+        segment = ("segment", str(scene), *words, "--model", "mini", "--device", setup.device)
         photograph = next(photograph for photograph in PHOTOGRAPHS if photograph.name == "chelsea")
         taken = folder / "photograph.jpg"
         Image.fromarray(photograph.read().pixels).save(taken)
-        of_photo = (
-            "segment",
-            str(taken),
-            "--labels",
-            ", ".join(photograph.words),
-            "--device",
-            setup.device,
-            "--out",
-            name,
-        )
+        of_photo = ("segment", str(taken), "--labels", ", ".join(photograph.words), "--device", setup.device)
         first = {"first result": segment, "first result of photo": of_photo}
         commands = {"help": ("--help",)} | setup.size(first, {})  # which has no tiny size
         for what, arguments in commands.items():
-            runs = [run(arguments, setup, folder / f"cache-{number}") for number in range(setup.repeats + 1)][1:]
+            runs = []
+            for number in range(setup.repeats + 1):  # each with an empty cache and an empty folder for its results
+                out = ("--out", str(folder / f"{what} {number}")) if what in first else ()
+                runs.append(run([*arguments, *out], setup, folder / f"cache {what} {number}"))
+            runs = runs[1:]
             cpu, clock = zip(*runs, strict=True)
             found[what] = {"cpu": spread(cpu), "clock": spread(clock)}
     return found

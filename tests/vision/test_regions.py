@@ -1,5 +1,7 @@
 """Regions on a grid of patches against other programs: DBSCAN, and components of graphs."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -73,10 +75,11 @@ def test_regions_of_alike_neighbours_are_scipys_components_of_the_grid(size):
     for i, j in np.ndindex(graph.shape):
         steps = abs(i // width - j // width) + abs(i % width - j % width)
         graph[i, j] = steps == 1 and float(flat[i] @ flat[j]) >= 0.9
-    _, expected = connected_components(graph, directed=False)
+    _, numbers = connected_components(graph, directed=False)
+    expected: np.ndarray = np.asarray(numbers)
     found = alike_neighbours(features, 0.9)
     assert found.shape == size
-    alone = np.asarray(~graph.any(axis=1))
+    alone: Any = ~graph.any(axis=1)
     assert (found.flatten() == -1).tolist() == alone.tolist()
-    assert partition(found.flatten()[~alone]) == partition(np.asarray(expected)[~alone])
+    assert partition(found.flatten()[~alone]) == partition(expected[~alone])
     assert sorted(set(found[found >= 0].tolist())) == list(range(len(set(expected[~alone]))))
