@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
@@ -133,10 +133,10 @@ def batch(
     check_pyarrow()
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
-    changes = options.settings_changes(short_side, window, stride)
+    changes = option_values.settings_changes(short_side, window, stride)
     contradicted = {"--feedback": feedback != AUTO, "--host": host != "proxyclip", "--refiner": bool(refiner)}
-    chosen = options.chosen_preset(preset, contradicted)
-    refiners = options.known_refiners(refiner)
+    chosen = option_values.chosen_preset(preset, contradicted)
+    refiners = option_values.known_refiners(refiner)
     if chosen is not None:
         host, feedback, refiners = chosen.host, chosen.feedback, chosen.refiners
     regions = Regions(min_area, fill_holes, connected)
@@ -147,8 +147,8 @@ def batch(
     else:
         check_writable(out)
     limits = FileLimits(
-        pixels=options.amount("--max-pixels", max_pixels),
-        bytes=options.amount("--max-bytes", max_bytes),
+        pixels=option_values.amount("--max-pixels", max_pixels),
+        bytes=option_values.amount("--max-bytes", max_bytes),
         seconds=max_seconds,
     )
 
@@ -161,9 +161,9 @@ def batch(
         refiners=refiners,
         model=model,
         loading={
-            "host": options.known_host(host),
+            "host": option_values.known_host(host),
             "proxy": proxy,
-            "feedback": options.known_feedback(feedback),
+            "feedback": option_values.known_feedback(feedback),
             "device": device,
             "dtype": dtype,
             "class_token": class_token,

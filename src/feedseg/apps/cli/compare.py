@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, option
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
@@ -56,14 +56,14 @@ def compare(
     words = choose_vocabulary(labels, background, no_background, vocabulary, None)
     if out.suffix.lower() not in ENDINGS:
         raise FeedsegError(f"--out {out} has no ending of an image format: give one of {', '.join(ENDINGS)}")
-    options.check_no_input(out, picture)
-    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
+    option_values.check_no_input(out, picture)
+    limits = option_values.file_limits(max_bytes, max_pixels, max_seconds)
     columns = names("--feedback", feedback)
     for name in columns:
-        options.known_feedback(name)
+        option_values.known_feedback(name)
     chosen = list(HOSTS.names()) if hosts is None else names("--hosts", hosts)
     for name in chosen:
-        options.known_host(name)
+        option_values.known_host(name)
 
     from functools import partial
 

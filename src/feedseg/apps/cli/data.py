@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
 from feedseg.io.limits import FileLimits
@@ -47,7 +47,9 @@ def check(
     """Examine a data set before a model is loaded: files, sizes, counts, and the values in the masks."""
     from feedseg.apps.cli.render_data import check_data
 
-    raise typer.Exit(check_data(name, root, options.file_limits(max_bytes, max_pixels, max_seconds), thorough=thorough))
+    raise typer.Exit(
+        check_data(name, root, option_values.file_limits(max_bytes, max_pixels, max_seconds), thorough=thorough)
+    )
 
 
 @data.command(epilog=PREPARE_EXAMPLES)
@@ -74,5 +76,5 @@ def prepare(
 
     from feedseg.apps.cli.render_data import prepare_data
 
-    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
+    limits = option_values.file_limits(max_bytes, max_pixels, max_seconds)
     raise typer.Exit(prepare_data(name, source, out, workers, limits))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, SUITE
@@ -106,7 +106,7 @@ def evaluate(
     from feedseg.engine.cluster_connection import check_ray
 
     check_speed(speed, {"window": window, "stride": stride})
-    chosen = options.chosen_preset(preset, {"--host": host != "proxyclip"})
+    chosen = option_values.chosen_preset(preset, {"--host": host != "proxyclip"})
     if chosen is not None:
         host, feedback = chosen.host, WITH_PRESET if feedback == COMPARED else feedback
     variants = chosen_variants(feedback)
@@ -116,12 +116,12 @@ def evaluate(
     asked = (*named, *(dataset or ()))
     if not asked and not suite:
         raise FeedsegError(f"say what to measure on: {', '.join(BENCHMARKS)}, --suite, or --dataset FILE")
-    part = options.chosen_shard(shard, shards)
+    part = option_values.chosen_shard(shard, shards)
     if not ray and any(one is not None for one in (address, cpus, gpus)):
         raise FeedsegError("--address, --cpus and --gpus are of a Ray cluster: add --ray")
     if ray:
         check_ray()
-    refiners = options.known_refiners(refiner)
+    refiners = option_values.known_refiners(refiner)
     folder = check_writable(out)
 
     from feedseg.apps.cli.render_evaluate import evaluate as run
@@ -135,7 +135,7 @@ def evaluate(
         data=data,
         model=model,
         options={
-            "host": options.known_host(host),
+            "host": option_values.known_host(host),
             "proxy": proxy,
             "feedback": "paper",
             "device": device,
@@ -144,7 +144,7 @@ def evaluate(
             "residual": residual,
         },
         protocol=protocol,
-        changes=options.settings_changes(short_side, window, stride, logit_scale),
+        changes=option_values.settings_changes(short_side, window, stride, logit_scale),
         speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,
@@ -155,7 +155,7 @@ def evaluate(
         refiners=refiners,
         preset=preset,
         give_up_after=give_up_after,
-        limits=options.file_limits(max_bytes, max_pixels, max_seconds),
+        limits=option_values.file_limits(max_bytes, max_pixels, max_seconds),
     )
     cluster = Wanted(address, shards if shards > 1 else None, cpus, gpus) if ray else None
     raise typer.Exit(run(request, shards, part, cluster, complete=not suite or len(present) == len(SUITE)))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, option
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
@@ -65,11 +65,11 @@ def explain(
 
     words = choose_vocabulary(labels, background, no_background, vocabulary, None)
     checked_ending(out)
-    options.check_no_input(out, picture)
-    limits = options.file_limits(max_bytes, max_pixels, max_seconds)
-    if options.known_feedback(feedback) == NO_FEEDBACK:
+    option_values.check_no_input(out, picture)
+    limits = option_values.file_limits(max_bytes, max_pixels, max_seconds)
+    if option_values.known_feedback(feedback) == NO_FEEDBACK:
         raise FeedsegError(f"--feedback none leaves nothing to explain: give {' or '.join(FEEDBACKS.names())}")
-    options.known_host(host)
+    option_values.known_host(host)
     place = None if at is None else parsed_place(at)
 
     from feedseg.apps.cli.console import console, facts, show, write

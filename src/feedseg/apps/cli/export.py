@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
 from feedseg.vision.feedback import AUTO
 from feedseg.weights.catalog import DEFAULT_MODEL
@@ -46,8 +46,8 @@ def export(
       export.json     sizes, templates, models and revisions
     The folder is there once both graphs agree with torch at several sizes.
     """
-    options.known_host(host)
-    options.known_feedback(feedback)
+    option_values.known_host(host)
+    option_values.known_feedback(feedback)
 
     from feedseg.apps.cli.console import console, facts, show, status
     from feedseg.apps.cli.loading import load_segmenter

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, RASTER, READING, SIZE, VIDEO, WORDS, WORK, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
@@ -210,10 +210,10 @@ def segment(
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
-    changes = options.settings_changes(short_side, window, stride)
+    changes = option_values.settings_changes(short_side, window, stride)
     contradicted = {"--feedback": feedback != AUTO, "--host": host != "proxyclip", "--refiner": bool(refiner)}
-    chosen = options.chosen_preset(preset, contradicted)
-    refiners = options.known_refiners(refiner)
+    chosen = option_values.chosen_preset(preset, contradicted)
+    refiners = option_values.known_refiners(refiner)
     if chosen is not None:
         host, feedback, refiners = chosen.host, chosen.feedback, chosen.refiners
     output = Output.of(
@@ -224,7 +224,7 @@ def segment(
         colours=choose_colours(colours, tuple(dict.fromkeys((BACKGROUND, *words.names)))),
     )
     output.check_classes((BACKGROUND, *words.names))
-    part = options.chosen_shard(shard, shards)
+    part = option_values.chosen_shard(shard, shards)
     if part is not None and out is None:
         raise FeedsegError("--shard needs --out: the folder that all shards write into")
     if steady is not None and not 0 < steady <= 1:
@@ -232,8 +232,8 @@ def segment(
     folder = None if out is None else check_writable(out)
 
     limits = FileLimits(
-        pixels=options.amount("--max-pixels", max_pixels),
-        bytes=FileLimits.bytes if max_bytes is None else options.amount("--max-bytes", max_bytes),
+        pixels=option_values.amount("--max-pixels", max_pixels),
+        bytes=FileLimits.bytes if max_bytes is None else option_values.amount("--max-bytes", max_bytes),
         seconds=max_seconds,
     )
     from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
@@ -247,9 +247,9 @@ def segment(
         refiners=refiners,
         model=model,
         loading={
-            "host": options.known_host(host),
+            "host": option_values.known_host(host),
             "proxy": proxy,
-            "feedback": options.known_feedback(feedback),
+            "feedback": option_values.known_feedback(feedback),
             "device": device,
             "dtype": dtype,
             "class_token": class_token,

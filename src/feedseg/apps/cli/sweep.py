@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feedseg.apps.cli import options
+from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
@@ -94,7 +94,7 @@ def sweep(
     values |= parse_others(vary or ())
     if not values:
         raise FeedsegError(f"say what is varied: {', '.join(f'--{name}' for name in given)}, each with several values")
-    refiners = options.known_refiners(refiner)
+    refiners = option_values.known_refiners(refiner)
     folder = check_writable(out)
 
     from feedseg.apps.cli.render_sweep import sweep as run
@@ -109,7 +109,7 @@ def sweep(
         data=data,
         model=model,
         options={
-            "host": options.known_host(host),
+            "host": option_values.known_host(host),
             "proxy": proxy,
             "feedback": feedback,
             "device": device,
@@ -118,7 +118,7 @@ def sweep(
             "residual": residual,
         },
         protocol=protocol,
-        changes=options.settings_changes(short_side, window, stride, logit_scale),
+        changes=option_values.settings_changes(short_side, window, stride, logit_scale),
         speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,
@@ -128,7 +128,7 @@ def sweep(
         refiners=refiners,
         sweep=compared,
         give_up_after=give_up_after,
-        limits=options.file_limits(max_bytes, max_pixels, max_seconds),
+        limits=option_values.file_limits(max_bytes, max_pixels, max_seconds),
     )
     raise typer.Exit(run(request, shards))
 
