@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from feedseg import FeedsegError, Segmenter
+from feedseg import FeedsegError, Segmenter, Vocabulary
 from feedseg.apps.cli.main import main
 from feedseg.decode.refiners.class_token import ClassToken
 from feedseg.decode.refiners.pamr import PAMR
 from feedseg.decode.refiners.propagate import Propagate
+from feedseg.evaluation.datasets.benchmarks import load_benchmark
+from feedseg.evaluation.experiment import Bench, Experiment
+from feedseg.evaluation.scenes import PATTERNS, draw_scene
+from feedseg.io.images import read_image
 from feedseg.presets import PRESETS, known_preset
+from feedseg.settings import WHOLE_IMAGE as WHOLE
 from measuring import journal_lines
 
 WORDS = "striped, dotted, bricks"
@@ -42,15 +48,45 @@ def test_segment_with_a_preset_is_segment_with_its_parts() -> None:
     given = ["segment", "a.png", "--labels", WORDS, "--model", "mini", "--no-background", "--out", "out"]
     assert main([*given, "--preset", "best"]) == 0
     segmenter = Segmenter.load("mini", host="proxyclip", feedback="calibrated")
-    expected = segmenter(pixels, WORDS, refiners=BEST.refiners)
+    twice = BEST.settings(segmenter.settings)
+    expected = segmenter(pixels, WORDS, refiners=BEST.refiners, settings=twice)
     np.testing.assert_array_equal(np.array(Image.open("out/a.labels.png")), expected.labels)
     assert (expected.labels != segmenter(pixels, WORDS).labels).any()
+    assert (expected.confidence != segmenter(pixels, WORDS, refiners=BEST.refiners).confidence).any()
     settings = json.loads(Path("out/a.labels.json").read_text())["settings"]
     assert [one["kind"] for one in settings["refiners"]] == ["ClassToken", "Propagate", "PAMR"]
     assert settings["refiners"][1]["alpha"] == 0.6
+    assert settings["second_view"] == twice.second_view == 0.75
 
 
-@pytest.mark.parametrize("other", [("--host", "gem"), ("--feedback", "none"), ("--refiner", "pamr")])
+def test_a_second_view_alone() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
+    Image.fromarray(pixels).save("a.png")
+    given = ["segment", "a.png", "--labels", WORDS, "--model", "mini", "--no-background", "--out", "out"]
+    assert main([*given, "--second-view", "0.5"]) == 0
+    segmenter = Segmenter.load("mini")
+    expected = segmenter(pixels, WORDS, settings=replace(segmenter.settings, second_view=0.5))
+    np.testing.assert_array_equal(np.array(Image.open("out/a.labels.png")), expected.labels)
+
+
+def test_what_is_measured_is_the_preset() -> None:
+    segmenter = Segmenter.load("mini", host="proxyclip", feedback="none")
+    image, words, settings = (
+        read_image(draw_scene(0, 120).image),
+        Vocabulary([*PATTERNS]),
+        replace(WHOLE, short_side=96),
+    )
+    experiment = Experiment(load_benchmark("scenes"), "fsa", words, settings, {"none": "none", "best": BEST})
+    bench = Bench(segmenter, experiment)
+    options = {"feedback": BEST.feedback, "settings": BEST.settings(settings), "refiners": BEST.refiners}
+    expected = segmenter(image, words, **options).labels
+    np.testing.assert_array_equal(bench.label(bench.encode(image), "best"), expected)
+    assert (expected != bench.label(bench.encode(image), "none")).any()
+
+
+@pytest.mark.parametrize(
+    "other", [("--host", "gem"), ("--feedback", "none"), ("--refiner", "pamr"), ("--second-view", "1")]
+)
 def test_what_contradicts_a_preset_is_told(other: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["segment", "a.png", "--labels", WORDS, "--model", "mini", "--preset", "best", *other]) == 2
     assert f"--preset best says this itself: leave out {other[0]}" in " ".join(capsys.readouterr().err.split())

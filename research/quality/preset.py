@@ -36,7 +36,7 @@ from feedseg.presets import PRESETS, known_preset
 from feedseg.vision.feedback.controls import HostTwice
 
 ANOTHER_SPLIT = 13  # of scenes: nothing is chosen on it
-Variant = tuple[Any, tuple[Any, ...]]  # a feedback and refiners
+Variant = tuple[Any, tuple[Any, ...], float | None]  # a feedback, refiners, and a second view
 
 
 def measured(
@@ -50,9 +50,11 @@ def measured(
     confusions = {(question.name, name): [] for question in questions for name in variants}
     for image, target in examples:
         encoded = segmenter.encode(image)
+        shares = {share for _, _, share in variants.values()}
+        views = {share: encoded if share is None else encoded.with_second_view(share) for share in shares}
         for question in questions:
-            for name, (feedback, refiners) in variants.items():
-                result = encoded.segment(question.vocabulary, feedback=feedback, refiners=refiners)
+            for name, (feedback, refiners, share) in variants.items():
+                result = views[share].segment(question.vocabulary, feedback=feedback, refiners=refiners)
                 seen = (result.labels[::step, ::step], result.confidence[::step, ::step])
                 confusions[question.name, name].append(question.confusions(target, *seen))
     found: dict[str, dict[str, tuple[ImageAreas, float]]] = {}
@@ -87,11 +89,11 @@ def main() -> None:
     torch.set_num_threads(1)
     preset = known_preset(options.preset)
     variants: dict[str, Variant] = {
-        "no feedback": ("none", ()),
-        "the paper's": ("paper", ()),
-        "calibrated": ("calibrated", ()),
-        "control: the host's attention twice": (HostTwice(), ()),
-        options.preset: (preset.feedback, preset.refiners),
+        "no feedback": ("none", (), None),
+        "the paper's": ("paper", (), None),
+        "calibrated": ("calibrated", (), None),
+        "control: the host's attention twice": (HostTwice(), (), None),
+        options.preset: (preset.feedback, preset.refiners, preset.second_view),
     }
     if options.count:
         need(options.root)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedseg.decode.refiners import REFINERS
 from feedseg.errors import FeedsegError, brief
+from feedseg.settings import Settings
 
 if TYPE_CHECKING:
     from feedseg.decode.refiners.base import Refiner
@@ -16,16 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """What is chosen together, by name; refiners in order, with the constants that are not their usual ones."""
+    """What is chosen together, by name; refiners in order, with the constants that are not their usual ones.
+
+    `second_view` is that of `Settings`.
+    """
 
     host: str
     feedback: str
     refined: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    second_view: float | None = None
 
     @property
     def refiners(self) -> tuple[Refiner, ...]:
         """The refiners as objects."""
         return tuple(replace(REFINERS.load(name), **constants) for name, constants in self.refined.items())
+
+    def settings(self, own: Settings) -> Settings:
+        """A model's or protocol's own settings, looked at as the preset does."""
+        return replace(own, second_view=self.second_view)
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -37,6 +46,7 @@ PRESETS: Mapping[str, Preset] = {
             "propagate": {"alpha": 0.6, "power": 6.0, "probabilities": True},
             "pamr": {"dilations": (2, 4), "steps": 5, "reduce": 3},
         },
+        second_view=0.75,
     ),
 }
 

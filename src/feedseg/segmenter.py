@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -31,7 +31,7 @@ from feedseg.vision.feedback.base import Feedback
 from feedseg.vision.model import Model
 from feedseg.vision.text.base import Progress, Unfamiliar
 from feedseg.vision.text.cache import EmbeddingMemory
-from feedseg.vision.windows import Placement, cut
+from feedseg.vision.windows import Placement, cut, padded_to_multiple
 from feedseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -251,6 +251,20 @@ class EncodedImage:
         plan = self.segmenter._plan(feedback=feedback, settings=self.settings, refiners=refiners, scores=scores)
         logits = self._stitched(self.segmenter.embed(request.vocabulary), plan)
         return self.segmenter._result(request, logits, plan)
+
+    def with_second_view(self, share: float) -> EncodedImage:
+        """The same with a second view of every window, mirrored and its sides `share` as long: what
+        `Settings(second_view=share)` encodes from the beginning."""
+        settings = replace(self.settings, second_view=share)
+        encoder = self.segmenter.encoder
+        pixels = resized(self.image, self.size)
+        windows: list[tuple[Placement | None, EncodedWindow]] = []
+        for placement, window in self.windows:
+            own = pixels if placement is None else pixels[:, placement.window.rows, placement.window.columns]
+            padded, _ = padded_to_multiple(own, encoder.multiple)
+            (seen_again,) = encoder.with_second_views([window], [padded], share)
+            windows.append((placement, seen_again))
+        return replace(self, settings=settings, windows=tuple(windows))
 
     def labels(self, words: Words, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """The class of every pixel and its probability, (height, width) each; arguments as in `segment`."""

@@ -52,6 +52,9 @@ class Settings:
     # A class has the logit of its best word, and its probability is among the classes. Published protocols take the
     # softmax over the words, where every synonym lowers all probabilities.
     softmax: Softmax = "classes"
+    # Every window is looked at once more, mirrored and this much smaller, and both views' logits are averaged: see
+    # `feedseg.vision.views`. None: once.
+    second_view: float | None = None
 
     def __post_init__(self) -> None:
         _check_pixels(self.short_side, "the short side")
@@ -60,6 +63,8 @@ class Settings:
             raise InvalidValueError(f"the logit scale is a positive number, not {self.logit_scale:g}")
         if not isinstance(self.softmax, str) or self.softmax not in get_args(Softmax):
             raise InvalidValueError(f"the softmax runs over 'classes' or 'words', not {brief(self.softmax)}")
+        if self.second_view is not None and not 0.1 <= checked_number(self.second_view, "the second view") <= 1:
+            raise InvalidValueError(f"the second view has 0.1 to 1 of the sides, not {self.second_view:g}")
         _check_sides(self.window, "a window", "None for the whole image")
         _check_sides(self.stride, "a stride", "None for windows side by side")
         if self.window is not None:

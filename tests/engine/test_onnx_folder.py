@@ -144,6 +144,9 @@ def test_what_cannot_be_exported_says_why(
     bank = Segmenter.load(tmp_path / "bank", feedback="none", device="cpu")
     with pytest.raises(FeedsegError, match="finished embeddings of 3 words, and no text encoder to export"):
         export_folder(bank, tmp_path / "out")
+    twice = replace(segmenter, settings=replace(segmenter.settings, second_view=0.75))
+    with pytest.raises(FeedsegError, match="leave out the second view"):
+        export_folder(twice, tmp_path / "out")
 
     def refused(*_: object, **__: object) -> None:
         raise RuntimeError("Step 1 failed\nand so on") from ValueError("there is no linalg_svd\nsee above")

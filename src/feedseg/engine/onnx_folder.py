@@ -50,6 +50,8 @@ def export_folder(segmenter: Segmenter, out: Path, *, overwrite: bool = False) -
     """
     check_extra()
     check_place(out, overwrite)
+    if segmenter.settings.second_view is not None:
+        raise FeedsegError("a graph looks at a window once: leave out the second view")
     words = segmenter.model.text.word_graph()
     known = segmenter.model.text.known_words[: len(CHECK_WORDS)]
     queries = segmenter.model.text.embed(known if len(known) == len(CHECK_WORDS) else CHECK_WORDS, None)

@@ -112,6 +112,8 @@ class Bench:
         experiment = self.experiment
         feedback, refiners = experiment.variants[variant], experiment.refiners
         if isinstance(feedback, Preset):
+            if feedback.second_view is not None:
+                encoded = encoded.with_second_view(feedback.second_view)
             feedback, refiners = feedback.feedback, (*refiners, *feedback.refiners)
         return encoded.labels(experiment.vocabulary, feedback=feedback, refiners=refiners)[0]
 

@@ -7,7 +7,7 @@ embedding's size, C queries.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import lcm
@@ -25,6 +25,7 @@ from feedseg.vision.ops import normalised
 from feedseg.vision.pace import Pace
 from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import TowerOutput, VisionTower
+from feedseg.vision.views import averaged, second_view
 from feedseg.vision.windows import Placement, Window, cut, padded_to_multiple
 
 
@@ -115,6 +116,13 @@ class WindowEncoder:
         half = len(batch) // 2  # behind the except, whose error holds what was computed so far
         return [*self._encoded(batch[:half]), *self._encoded(batch[half:])]
 
+    def with_second_views(
+        self, windows: Iterable[EncodedWindow], pixels: Sequence[Tensor], share: float
+    ) -> list[EncodedWindow]:
+        """Encoded windows of one shape, each with a second view of its pixels: see `second_view`."""
+        views = self._encoded([second_view(each, share, self.multiple) for each in pixels])
+        return [replace(window, second=view) for window, view in zip(windows, views, strict=True)]
+
     def patches(self, sides: tuple[int, int]) -> int:
         """About how many patches the host's grid has of a window of these sides (height, width)."""
         patch = self.proxy.patch_size if self.proxy and self.proxy.patch_size > 1 else self.tower.patch_size
@@ -165,6 +173,8 @@ class WindowEncoder:
                     batch.append(padded)
                     placements.append((index, placement))
                 encoded = deque(self._encoded(batch))
+                if settings.second_view is not None:
+                    encoded = deque(self.with_second_views(encoded, batch, settings.second_view))
                 for index, placement in placements:
                     yield index, placement, encoded.popleft()
                 done += len(placements)
@@ -203,6 +213,8 @@ class EncodedWindow:
     readout: Readout
     output: TowerOutput  # the last block's tokens alone
     proxied: Tensor | None = None  # the proxy's features, (1, F, h, w), for a host that uses one
+    # whose logits and class token are averaged with this one's; all else is of this one alone
+    second: EncodedWindow | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -241,6 +253,8 @@ class EncodedWindow:
     def class_token(self) -> Tensor:
         """The joint embedding of the window's class token, as the tower's own last block makes it: (E,), unit length.
 
+        With a second view the mean of both views'.
+
         Raises:
             FeedsegError: the tower has none.
         """
@@ -250,7 +264,8 @@ class EncodedWindow:
         query, key, value = (last.projection(which) for which in ("query", "key", "value"))
         attended = scaled_dot_product_attention(query[:, :, :1], key, value).transpose(1, 2).flatten(2)
         residual = last.tokens[:, :1] if tower.reads_residual else None
-        return normalize(tower.project(attended, residual), dim=-1)[0, 0]
+        own = normalize(tower.project(attended, residual), dim=-1)[0, 0]
+        return own if self.second is None else (own + self.second.class_token) / 2
 
     @torch.inference_mode()
     def embeddings(self, text: Tensor, feedback: Feedback | None) -> Tensor:
@@ -272,10 +287,11 @@ class EncodedWindow:
 
     @torch.inference_mode()
     def logits(self, text: Tensor, feedback: Feedback | None) -> Tensor:
-        """Cosines of patches and queries on the host's grid: (C, h, w), fp32."""
+        """Cosines of patches and queries on the host's grid: (C, h, w), fp32; with a second view the mean of both."""
         embedded, expected = self.embeddings(text, feedback), (1, self.grid[0] * self.grid[1], text.shape[-1])
         if tuple(embedded.shape) != expected:
             maker = "the host" if feedback is None else f"the feedback {type(feedback).__name__}"
             raise FeedsegError(f"{maker} returns embeddings {tuple(embedded.shape)}: expected were {expected}")
         embeddings = normalize(embedded, dim=-1)
-        return (text.float() @ embeddings[0].T).unflatten(-1, self.grid)
+        own = (text.float() @ embeddings[0].T).unflatten(-1, self.grid)
+        return own if self.second is None else averaged(own, self.second.logits(text, feedback))

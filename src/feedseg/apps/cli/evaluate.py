@@ -61,6 +61,7 @@ def evaluate(
     ] = COMPARED,
     refiner: options.Refiner = None,
     preset: options.Preset = None,
+    second_view: options.SecondView = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     protocol: options.ProtocolName = "fsa",
@@ -106,7 +107,9 @@ def evaluate(
     from feedseg.engine.cluster_connection import check_ray
 
     check_speed(speed, {"window": window, "stride": stride})
-    chosen = option_values.chosen_preset(preset, {"--host": host != "proxyclip"})
+    chosen = option_values.chosen_preset(
+        preset, {"--host": host != "proxyclip", "--second-view": second_view is not None}
+    )
     if chosen is not None:
         host, feedback = chosen.host, WITH_PRESET if feedback == COMPARED else feedback
     variants = chosen_variants(feedback)
@@ -144,7 +147,7 @@ def evaluate(
             "residual": residual,
         },
         protocol=protocol,
-        changes=option_values.settings_changes(short_side, window, stride, logit_scale),
+        changes=option_values.settings_changes(short_side, window, stride, logit_scale, second_view),
         speed=speed,
         threshold=threshold,
         vocabulary=vocabulary,

@@ -63,10 +63,14 @@ def window_side(text: str) -> int | None:
 
 
 def settings_changes(
-    short_side: int | None, window: str | None, stride: int | None, logit_scale: float | None = None
+    short_side: int | None,
+    window: str | None,
+    stride: int | None,
+    logit_scale: float | None = None,
+    second_view: float | None = None,
 ) -> dict[str, Any]:
     """The settings that the user wants otherwise, by their field."""
-    given = {"short_side": short_side, "stride": stride, "logit_scale": logit_scale}
+    given = {"short_side": short_side, "stride": stride, "logit_scale": logit_scale, "second_view": second_view}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return changes if window is None else changes | {"window": window_side(window)}
 

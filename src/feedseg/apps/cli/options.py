@@ -112,6 +112,16 @@ Preset = Annotated[
         hidden=True,
     ),
 ]
+SecondView = Annotated[
+    float | None,
+    option(
+        MODEL,
+        "SHARE",
+        "Look at every window once more, mirrored and this much smaller (0.75), and average.",
+        "--second-view",
+        hidden=True,
+    ),
+]
 # What `segment` and `convert` share.
 Formats = Annotated[
     list[str] | None,

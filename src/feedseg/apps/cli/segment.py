@@ -65,6 +65,7 @@ def segment(
     ] = AUTO,
     refiner: options.Refiner = None,
     preset: options.Preset = None,
+    second_view: options.SecondView = None,
     device: options.Device = None,
     short_side: Annotated[
         int | None,
@@ -210,12 +211,18 @@ def segment(
 
     check_speed(speed, {"window": window, "stride": stride})
     words = choose_vocabulary(labels, background, no_background, vocabulary, threshold)
-    changes = option_values.settings_changes(short_side, window, stride)
-    contradicted = {"--feedback": feedback != AUTO, "--host": host != "proxyclip", "--refiner": bool(refiner)}
+    contradicted = {
+        "--feedback": feedback != AUTO,
+        "--host": host != "proxyclip",
+        "--refiner": bool(refiner),
+        "--second-view": second_view is not None,
+    }
     chosen = option_values.chosen_preset(preset, contradicted)
     refiners = option_values.known_refiners(refiner)
     if chosen is not None:
         host, feedback, refiners = chosen.host, chosen.feedback, chosen.refiners
+        second_view = chosen.second_view
+    changes = option_values.settings_changes(short_side, window, stride, second_view=second_view)
     output = Output.of(
         formats,
         regions=Regions(min_area, fill_holes, connected),

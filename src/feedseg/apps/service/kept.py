@@ -56,7 +56,7 @@ class EncodedImages:
 def bytes_of(image: EncodedImage) -> int:
     """What an encoded image takes: its pixels, and its windows with what is computed from them when they are asked."""
     windows = 0
-    for _, window in image.windows:
+    for window in (one for _, first in image.windows for one in (first, first.second) if one is not None):
         embedding = window.first.numel() * 4  # computed with the first words, and kept
         own = sum(map(_tensors, (window.readout, window.proxied, *window.output.tokens.values())))
         windows += own + 2 * embedding

@@ -59,10 +59,11 @@ def _protocols(reports: Sequence[BenchmarkReport]) -> list[str]:
         experiment, settings = one.bench.experiment, one.bench.experiment.settings
         window = "the whole image" if settings.window is None else f"windows of {shown(settings.window)}"
         steps = "" if settings.window is None or settings.stride is None else f", stride {shown(settings.stride)}"
+        second = f", a second view of {shown(settings.second_view)}" if settings.second_view else ""
         threshold = f", threshold {shown(experiment.vocabulary.threshold)}" if experiment.vocabulary.threshold else ""
         line = (
             f"{experiment.protocol}: short side {settings.short_side}, {window}{steps}, "
-            f"scale {shown(settings.logit_scale)}{threshold}"
+            f"scale {shown(settings.logit_scale)}{second}{threshold}"
         )
         lines.setdefault(line, []).append(one.name)
     return [line if len(reports) == 1 else f"{line} ({', '.join(names)})" for line, names in lines.items()]
