@@ -102,6 +102,7 @@ def test_evaluate_measures_it_beside_plain_both_feedbacks_and_the_control(capsys
     assert any(line.startswith("scenes, best less calibrated") and "times its time" in line for line in screen)
     report = Path("out/report.md").read_text()
     assert "The preset best against the others" in report
+    assert "class-token (weight 0.1), propagate (alpha 0.6, power 6, probabilities yes)" in report
     for title in ("without feedback", "with the paper's feedback", "with calibrated feedback"):
         assert report.count(f"| {title} |") >= 2
 

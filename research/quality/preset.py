@@ -93,6 +93,7 @@ def main() -> None:
         "the paper's": ("paper", (), None),
         "calibrated": ("calibrated", (), None),
         "control: the host's attention twice": (HostTwice(), (), None),
+        **({f"{options.preset}, one view": (preset.feedback, preset.refiners, None)} if preset.second_view else {}),
         options.preset: (preset.feedback, preset.refiners, preset.second_view),
     }
     if options.count:

@@ -34,7 +34,7 @@ def test_a_view_is_the_window_mirrored_and_smaller_in_whole_patches(share: float
     pixels = noise(96, 128) // 2 + 64  # so that nothing overshoots, which Pillow cuts off between rows and columns
     view = second_view(torch.from_numpy(pixels).permute(2, 0, 1) / 255, share, 8)
     assert view.shape == (3, *size)
-    by_pillow = np.array(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))[:, ::-1]
+    by_pillow = np.array(Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BICUBIC))[:, ::-1]
     difference = np.abs(view.permute(1, 2, 0).numpy() - by_pillow / 255)
     assert difference.max() <= 2 / 255  # Pillow rounds twice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -286,4 +286,9 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        parts = ((str(key).replace("_", " "), each) for key, each in value.items())
+        return ", ".join(
+            f"{key} ({shown(each)})" if isinstance(each, Mapping) else f"{key} {shown(each)}" for key, each in parts
+        )
     return f"{value:g}" if isinstance(value, float) else str(value)
