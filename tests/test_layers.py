@@ -13,7 +13,7 @@ import feedseg
 SOURCE = Path(str(feedseg.__file__)).parent
 # Lowest first. Rooms of one line import nothing of each other.
 LAYERS = (
-    ("errors",),
+    ("collector", "errors"),
     ("files", "json_files", "registry", "settings"),
     ("vocabulary",),
     ("weights",),

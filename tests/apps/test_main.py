@@ -104,6 +104,21 @@ def test_the_module_is_the_program(python) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_first_result_imports_no_more_than_it_needs(tmp_path: Path, draw, python) -> None:
+    """And the collector of cycles looks for nothing in what was imported."""
+    image = draw(tmp_path / "a.png")
+    arguments = ["segment", str(image), "--labels", "cat", "--model", "photo", "--out", str(tmp_path / "out")]
+    heavy = "{'transformers', 'torchvision', 'scipy', 'skimage', 'matplotlib', 'pandas', 'pyarrow', 'ray'}"
+    program = (
+        f"import gc, sys; from feedseg.apps.cli.main import main; code = main({arguments!r}); "
+        f"print(code, gc.isenabled(), gc.get_freeze_count(), {heavy} & {{*sys.modules}} or None)"
+    )
+    done = python("-c", program, FEEDSEG_CACHE=str(tmp_path / "cache"))
+    code, enabled, frozen, more = done.stdout.splitlines()[-1].split(maxsplit=3)
+    assert (code, enabled, more) == ("0", "True", "None")
+    assert int(frozen) > 100_000
+
+
 def test_without_network_the_error_says_how_to_bring_weights(tmp_path: Path, draw, python, words) -> None:
     draw(tmp_path / "a.png")
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "nothing")}

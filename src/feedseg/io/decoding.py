@@ -23,6 +23,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
+from feedseg.collector import lasting_imports, leave_to_system
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -77,7 +79,8 @@ def decode_image_file(file: BinaryIO, name: str, max_pixels: int) -> Answer:
 
 def decode_all() -> None:
     """Read what comes by standard input, one file after the other, until that ends."""
-    import feedseg.io.images  # noqa: F401 -- the time it takes belongs to the start
+    with lasting_imports():
+        import feedseg.io.images  # noqa: F401 -- the time it takes belongs to the start
 
     incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no message
@@ -99,6 +102,7 @@ def decode_all() -> None:
                 break
             send(outgoing, *found)
         del content, answers, found
+    leave_to_system()
 
 
 def _answers(request: dict[str, Any], content: bytes) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:

@@ -84,12 +84,18 @@ class Looks:
         return cls(order, tuple(patterns))
 
 
+def drawn_size(size: tuple[int, ...], longest: int = LARGEST) -> tuple[int, int]:
+    """Height and width that an image of some height and width is drawn with; see `overlay`."""
+    own = max(size)
+    # A whole factor, rounded up, if the largest allows it, or a reduction below 1.
+    scale = min(-(-SMALLEST // own), longest // own or longest / own)
+    height, width = (max(1, round(n * scale)) for n in size)
+    return height, width
+
+
 def _resized(image: np.ndarray, labels: np.ndarray, largest: int) -> tuple[Image.Image, np.ndarray]:
     """Image and labels at the size they are drawn at."""
-    longest = max(labels.shape)
-    # A whole factor, rounded up, if the largest allows it, or a reduction below 1.
-    scale = min(-(-SMALLEST // longest), largest // longest or largest / longest)
-    height, width = (max(1, round(n * scale)) for n in labels.shape)
+    height, width = drawn_size(labels.shape, largest)
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)

@@ -246,6 +246,7 @@ def test_files_are_downloaded_in_the_colours_that_were_chosen(
     set_colour = (
         """(input) => { input.value = '#123456'; input.dispatchEvent(new Event('change', {bubbles: true})); }"""
     )
+    answered(page, page.get_by_label("fast", exact=True).check)  # the same labels: mini looks at the whole photo
     answered(page, lambda: page.get_by_label("Colour of striped").evaluate(set_colour))
     page.locator("#fs-download button").first.click()
     page.locator("#fs-formats").get_by_label("masks").check()
@@ -263,6 +264,7 @@ def test_files_are_downloaded_in_the_colours_that_were_chosen(
     page.locator("#fs-same button").first.click()
     command = page.locator("#fs-command .cm-content").inner_text()
     assert command.startswith("feedseg segment drawn-0.png --labels 'striped, dotted, bricks' --model mini")
+    assert " --speed fast " in command
     assert "--colours striped=#123456" in command.replace("'", "")
 
 

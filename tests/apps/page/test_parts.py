@@ -18,7 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import hostile_decoder
-from feedseg import FeedsegError, Segmentation
+import tiny_models
+from feedseg import FeedsegError, Segmentation, Segmenter
 from feedseg.apps.cli.main import app, main
 from feedseg.apps.limits import Limits
 from feedseg.apps.page import session as sessions
@@ -55,6 +56,8 @@ ASKED = [
     changed(background="bricks, dotted", words="striped", threshold=0.6),
     changed(host="naclip", feedback="none", refiners=("pamr", "small-areas")),
     changed(proxy="self", refiners=("prune-words",), threshold=0.4),
+    changed(speed="fast"),
+    changed(speed="fastest", proxy="self", feedback="paper"),
 ]
 
 
@@ -101,6 +104,20 @@ def test_both_results_are_the_librarys(desk: Desk, drawn: list[Path], library: L
     assert desk.answer(photo(drawn[1]), changed(feedback="none")).before is None
 
 
+def test_another_speed_is_another_look_at_the_photo(drawn: list[Path], tmp_path: Path) -> None:
+    """By a model that looks at windows, which none of the package does."""
+    tiny_models.save_clip(tmp_path)
+    usual = Wanted("cat, dog", str(tmp_path), "clip", background="none")
+    fast = dataclasses.replace(usual, speed="fast")
+    desk = Desk(Offered((usual.model,)), "cpu")
+    expected = Segmenter.load(usual.model, host="clip", device="cpu", speed="fast")(drawn[0], fast.vocabulary(Limits()))
+    answers = [desk.answer(photo(drawn[0]), wanted) for wanted in (usual, fast, fast)]
+    assert [answer.timing.was_kept for answer in answers] == [False, False, True]
+    assert (answers[0].after.labels != expected.labels).any()
+    np.testing.assert_array_equal(answers[1].after.labels, expected.labels)
+    np.testing.assert_array_equal(answers[2].after.labels, expected.labels)
+
+
 def test_other_words_are_answered_from_what_is_kept_and_both_times_are_said(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "new.png"
     Image.fromarray(np.random.default_rng(9).integers(0, 256, (64, 80, 3), np.uint8)).save(path)
@@ -133,6 +150,7 @@ def test_a_photo_that_waits_for_words_counts_in_the_first_answer(desk: Desk, dra
         (changed(model="photo"), "there is no model 'photo' here"),
         (changed(host="../x:y"), "there is no host"),
         (changed(proxy="dino-b8"), "there is no proxy 'dino-b8' here"),
+        (changed(speed="fast "), "there is no speed 'fast ' here: there are protocol, fast, fastest"),
         (changed(feedback="os:getcwd"), "there is no feedback"),
         (changed(refiners=("os:getcwd",)), "there is no refiner"),
         (changed(threshold="high"), "threshold"),

@@ -163,6 +163,10 @@ def test_eight_bits_are_the_product_with_their_scales():
     found = dequantised(tensors | other)
     assert set(found) == {"w", "b", "v", "lone.scale"}
     assert found["w"].tolist() == [[0.5, -63.5], [6.0, 8.0]]
+    assert found["w"].dtype == torch.float32
+    assert tensors["w"].tolist() == [[1, -127], [3, 4]]
+    listed = dequantised(tensors | {"w.scale": torch.tensor([0.5, 2.0])})
+    assert listed["w"].tolist() == found["w"].tolist()
     assert found["v"].dtype == torch.int8
 
 

@@ -10,6 +10,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
 from feedseg.vision.hosts import HOSTS
@@ -67,15 +68,16 @@ def compare(
 
     from functools import partial
 
-    from feedseg.apps.cli.console import console, facts, show, write
-    from feedseg.apps.cli.loading import load_segmenter
-    from feedseg.apps.cli.render_compare import compose, lines
-    from feedseg.evaluation.compare import compare as compared
-    from feedseg.files import write_atomically
-    from feedseg.io.reading import isolated_reader
-    from feedseg.io.sheet import draw_sheet
-    from feedseg.io.writers.base import encoded
-    from feedseg.segmenter import Segmenter
+    with lasting_imports():
+        from feedseg.apps.cli.console import console, facts, show, write
+        from feedseg.apps.cli.loading import load_segmenter
+        from feedseg.apps.cli.render_compare import compose, lines
+        from feedseg.evaluation.compare import compare as compared
+        from feedseg.files import write_atomically
+        from feedseg.io.reading import isolated_reader
+        from feedseg.io.sheet import draw_sheet
+        from feedseg.io.writers.base import encoded
+        from feedseg.segmenter import Segmenter
 
     with isolated_reader(limits) as reader:
         image = reader.image(Path(picture))

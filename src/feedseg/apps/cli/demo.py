@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from feedseg.apps.cli.options import MODEL, OUTPUT, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.vision.hosts import HOSTS
 
@@ -46,6 +47,7 @@ def demo(
 
     folder = check_writable(out)
 
-    from feedseg.apps.cli.render_demo import demonstrate
+    with lasting_imports():
+        from feedseg.apps.cli.render_demo import demonstrate
 
     demonstrate(folder, scenes, seed, host)

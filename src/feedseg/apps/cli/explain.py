@@ -10,6 +10,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, WORDS, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
@@ -72,10 +73,11 @@ def explain(
     option_values.known_host(host)
     place = None if at is None else parsed_place(at)
 
-    from feedseg.apps.cli.console import console, facts, show, write
-    from feedseg.apps.cli.loading import load_segmenter
-    from feedseg.apps.cli.render_explain import rows
-    from feedseg.io.reading import isolated_reader
+    with lasting_imports():
+        from feedseg.apps.cli.console import console, facts, show, write
+        from feedseg.apps.cli.loading import load_segmenter
+        from feedseg.apps.cli.render_explain import rows
+        from feedseg.io.reading import isolated_reader
 
     with isolated_reader(limits) as reader:
         image = reader.image(Path(picture))

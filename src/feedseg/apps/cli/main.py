@@ -30,6 +30,7 @@ from feedseg.apps.cli import (
     sweep,
 )
 from feedseg.apps.cli.console import complain, short_warnings
+from feedseg.collector import leave_to_system
 from feedseg.engine.interrupts import Terminated, termination_raised
 from feedseg.engine.outcomes import explain as explained
 from feedseg.engine.outcomes import memory_advice
@@ -104,6 +105,7 @@ def entry() -> NoReturn:
         code = INTERRUPTED
     for number in (signal.SIGINT, signal.SIGTERM):  # ignored until the end: Python gives up handlers before that
         signal.signal(number, signal.SIG_IGN)
+    leave_to_system()
     sys.exit(code)
 
 

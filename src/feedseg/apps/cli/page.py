@@ -9,6 +9,7 @@ from feedseg.apps.cli import options
 from feedseg.apps.cli.console import complain, status, write
 from feedseg.apps.cli.options import MODEL, flag, option
 from feedseg.apps.cli.serve import HERE
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.weights.catalog import CARDS, DEFAULT_MODEL
 
@@ -52,9 +53,10 @@ def page(
     missing = [name for name in ("gradio", "uvicorn", "multipart") if not find_spec(name)]
     if missing:
         raise FeedsegError(f"{missing[0]} is not installed: pip install 'feedseg[app]'")
-    from feedseg.apps.page.desk import Desk
-    from feedseg.apps.page.server import listener, serve
-    from feedseg.apps.page.wanted import OWN_TOKENS, SUGGESTED, Offered
+    with lasting_imports():
+        from feedseg.apps.page.desk import Desk
+        from feedseg.apps.page.server import listener, serve
+        from feedseg.apps.page.wanted import OWN_TOKENS, SUGGESTED, Offered
 
     models = tuple(dict.fromkeys(model or (DEFAULT_MODEL, *bundled())))
     desk = Desk(Offered(models, tuple(dict.fromkeys((SUGGESTED, OWN_TOKENS, *(proxy or ()))))), device)

@@ -8,6 +8,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, RASTER, READING, SIZE, VIDEO, WORDS, WORK, flag, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
 from feedseg.io.sources.base import MAX_BYTES
@@ -243,7 +244,8 @@ def segment(
         bytes=FileLimits.bytes if max_bytes is None else option_values.amount("--max-bytes", max_bytes),
         seconds=max_seconds,
     )
-    from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
+    with lasting_imports():
+        from feedseg.apps.cli.run_segment import SegmentRequest, find, segment_files
     from feedseg.engine.video import VideoOptions
     from feedseg.io.raster.options import RasterOptions, Stretch, parse_bands
 

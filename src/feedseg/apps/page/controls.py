@@ -10,6 +10,7 @@ import gradio as gr
 
 from feedseg.apps.page.wanted import Offered, Wanted
 from feedseg.decode.refiners import REFINERS
+from feedseg.settings import SPEEDS
 from feedseg.vision.feedback import AUTO, FEEDBACKS, NO_FEEDBACK
 from feedseg.vision.hosts import HOSTS
 from feedseg.weights.catalog import CARDS
@@ -22,6 +23,7 @@ class Controls:
     model: gr.Dropdown
     host: gr.Dropdown
     proxy: gr.Dropdown
+    speed: gr.Radio
     feedback: gr.Radio
     background: gr.Textbox
     threshold: gr.Slider
@@ -39,6 +41,7 @@ class Controls:
             self.model.input,
             self.host.input,
             self.proxy.input,
+            self.speed.input,
             self.feedback.input,
             self.background.submit,
             self.threshold.release,
@@ -67,6 +70,13 @@ def controls(offered: Offered) -> Controls:
             value=usual.proxy,
             label="Proxy",
             info="The encoder that guides proxyclip and corrclip. auto: what suits the model; self: the model's own.",
+        ),
+        speed=gr.Radio(
+            list(SPEEDS),
+            value=usual.speed,
+            label="Speed",
+            info="protocol: overlapping windows as published; fast: each part once; fastest: a coarser proxy too. "
+            "A model that looks at whole photos, as photo does, leaves nothing out.",
         ),
         feedback=gr.Radio(
             [AUTO, *FEEDBACKS.names(), NO_FEEDBACK],

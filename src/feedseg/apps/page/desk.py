@@ -19,6 +19,7 @@ from feedseg.apps.service.pool import Pool
 from feedseg.explanation import Explanation
 from feedseg.io.images import RgbImage
 from feedseg.io.isolated import IsolatedDecoder
+from feedseg.loading import at_speed
 from feedseg.segmentation import Segmentation
 from feedseg.segmenter import EncodedImage, Segmenter
 from feedseg.vision.feedback import NO_FEEDBACK
@@ -128,13 +129,13 @@ class Desk:
             return found, _point(at, encoded.image.size)
 
     def _segmenter(self, wanted: Wanted) -> Segmenter:
-        return self._pool.segmenter(wanted.model, wanted.host, wanted.own_proxy)
+        return at_speed(self._pool.segmenter(wanted.model, wanted.host, wanted.own_proxy), wanted.speed)
 
     def _encoded(self, photo: Photo, wanted: Wanted) -> tuple[EncodedImage, bool]:
         """The photo as the model sees it, and whether it was kept."""
         content = photo.content(self.limits)
         # What a photo is called is said in its results, so it is part of what is kept.
-        key: Hashable = digest_of(content), photo.name, wanted.model, wanted.host, wanted.proxy
+        key: Hashable = digest_of(content), photo.name, wanted.model, wanted.host, wanted.proxy, wanted.speed
         if (kept := self._kept.get(key)) is not None:
             return kept, True
         image = photo.decoded(content, self.limits, self._decoder)

@@ -27,7 +27,7 @@ def command_line(photo: str, wanted: Wanted, colours: Mapping[str, str] | None =
         parts.append(_joined("background", wanted.background))
     if wanted.threshold:
         parts += ["--threshold", f"{wanted.threshold:g}"]
-    for name in ("model", "host", "proxy", "feedback"):
+    for name in ("model", "host", "proxy", "speed", "feedback"):
         if (value := getattr(wanted, name)) != getattr(_USUAL, name):
             parts += [f"--{name}", value]
     for refiner in wanted.refiners:
@@ -44,7 +44,7 @@ def python(photo: str, wanted: Wanted, colours: Mapping[str, str] | None = None)
     loading = [repr(wanted.model)]
     loading += [
         f"{name}={getattr(wanted, name)!r}"
-        for name in ("host", "proxy", "feedback")
+        for name in ("host", "proxy", "speed", "feedback")
         if getattr(wanted, name) not in (getattr(_USUAL, name), SUGGESTED)
     ]
     words = [repr(wanted.words), f"background={behind!r}"]

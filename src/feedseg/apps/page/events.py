@@ -156,12 +156,13 @@ def given_photo(value: Any) -> Photo | None:
 
 def wanted_of(words: Any, values: tuple[Any, ...]) -> Wanted:
     """What is asked for, in the order of the controls; checked when it is used."""
-    model, host, proxy, feedback, background, threshold, refiners = values
+    model, host, proxy, speed, feedback, background, threshold, refiners = values
     return Wanted(
         str(words or ""),
         str(model),
         str(host),
         str(proxy),
+        str(speed),
         str(feedback),
         str(background or ""),
         threshold,

@@ -24,7 +24,7 @@ class Session:
     """A photo, what was asked of it last, and the colours that were chosen. No pixels: those are on the desk."""
 
     photo: Photo | None = None
-    encoding: tuple[str, ...] = ()  # model, host and proxy that it was opened with
+    encoding: tuple[str, ...] = ()  # model, host, proxy and speed that it was opened with
     opened: float = 0.0  # seconds
     first: float | None = None  # seconds of the first answer
     wanted: Wanted | None = None  # what is shown
@@ -127,4 +127,4 @@ def _asked(session: Session) -> tuple[Photo, Wanted]:
 
 
 def _encoding(wanted: Wanted) -> tuple[str, ...]:
-    return wanted.model, wanted.host, wanted.proxy
+    return wanted.model, wanted.host, wanted.proxy, wanted.speed

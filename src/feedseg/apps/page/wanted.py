@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from feedseg.apps.limits import Limits
 from feedseg.apps.service.asked import Asked, checked
 from feedseg.errors import FeedsegError, brief
+from feedseg.settings import SPEEDS
 from feedseg.vision.feedback import AUTO
 from feedseg.vocabulary import Vocabulary
 
@@ -31,6 +32,7 @@ class Wanted:
     model: str
     host: str = "proxyclip"
     proxy: str = SUGGESTED
+    speed: str = SPEEDS[0]
     feedback: str = AUTO
     background: str = "auto"  # or "none", or words
     threshold: float = 0.0
@@ -45,6 +47,8 @@ class Wanted:
         """Raises FeedsegError where a name is not offered: a path or a module of one's own never is."""
         if self.proxy not in offered.proxies:
             raise FeedsegError(f"there is no proxy {brief(self.proxy)} here: there are {', '.join(offered.proxies)}")
+        if self.speed not in SPEEDS:
+            raise FeedsegError(f"there is no speed {brief(self.speed)} here: there are {', '.join(SPEEDS)}")
         self._asked().check_names(offered.models)
 
     def vocabulary(self, limits: Limits) -> Vocabulary:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from feedseg.io.overlay import drawn_size
 from feedseg.io.writers.base import Writer
 
 if TYPE_CHECKING:
@@ -56,11 +57,10 @@ def _bytes_of(result: Segmentation) -> int:
 
 def _versions(result: Segmentation) -> Iterator[bytes]:
     """The overlay in every size and quality."""
-    sizes: list[tuple[int, int]] = []
-    for longest in _SIZES:
+    sizes = {drawn_size(result.labels.shape, longest): longest for longest in _SIZES}  # most have fewer sizes
+    for longest in sizes.values():
         drawn = result.overlay(longest=longest)
-        qualities = _QUALITIES * (drawn.size not in sizes) + _LAST * (longest == _SIZES[-1])
-        sizes.append(drawn.size)
+        qualities = _QUALITIES + _LAST * (longest == _SIZES[-1])
         yield from (jpeg(drawn, quality) for quality in qualities)
 
 
