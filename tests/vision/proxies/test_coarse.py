@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def test_speeds_leave_out_more_and_more(segmenter: Segmenter) -> None:
     assert found["protocol"] is segmenter
     assert found["fast"].settings == found["fastest"].settings == segmenter.settings.fast()
     assert found["fast"].encoder is segmenter.encoder
+    assert found["fastest"].encoder.tower_part == (48, 48)  # the windows of the protocol
     encoded = {name: one.encode(image()) for name, one in found.items()}
     counts = {name: [window.grid for _, window in one.windows] for name, one in encoded.items()}
     assert counts["fast"] == [(8, 12)]  # 64 × 83 pixels, the sides whole patches of both
@@ -77,6 +79,25 @@ def test_speeds_leave_out_more_and_more(segmenter: Segmenter) -> None:
     about = found["fastest"].provenance()["proxy"]
     assert about["name"].endswith(" (coarse)")
     assert about["revision"] == found["fast"].provenance()["proxy"]["revision"]
+
+
+def test_the_tower_sees_parts_only_beside_a_coarse_proxy_and_where_there_are_windows(segmenter: Segmenter) -> None:
+    fastest = at_speed(segmenter, "fastest")
+    assert at_speed(fastest, "fastest").encoder.tower_part == (48, 48)
+    assert fastest.describe()["tower_part"] == (48, 48)
+    assert "tower_part" not in at_speed(segmenter, "fast").describe()
+    own = replace(segmenter, encoder=replace(segmenter.encoder, proxy=TowerProxy()))
+    assert at_speed(own, "fastest").encoder.tower_part is None
+    whole = at_speed(replace(segmenter, settings=Settings(window=None)), "fastest")
+    assert type(whole.encoder.proxy) is CoarseProxy
+    assert whole.encoder.tower_part is None
+
+
+def test_as_many_patches_are_reckoned_as_there_are(segmenter: Segmenter) -> None:
+    """What memory they take is told beforehand."""
+    for one in (segmenter, at_speed(segmenter, "fastest")):
+        ((_, window),) = one.encode(image(), settings=Settings(short_side=64, window=None)).windows
+        assert one.encoder.patches((64, 80)) == window.grid[0] * window.grid[1]
 
 
 def test_an_unknown_speed_is_refused(segmenter: Segmenter) -> None:

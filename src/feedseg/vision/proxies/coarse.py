@@ -19,15 +19,19 @@ class CoarseProxy(Proxy):
     are a third.
     """
 
-    def __init__(self, proxy: Proxy) -> None:
-        """`proxy` takes sides in whole patches of its own."""
-        self._proxy = proxy
+    def __init__(self, proxy: Proxy, patch: int) -> None:
+        """`proxy` takes sides in whole patches of its own; `patch` is the side of the tower's."""
+        self._proxy, self._patch = proxy, patch
         self.name = f"{proxy.name} (coarse)"
         self.family = proxy.family
 
     @property
     def revision(self) -> str:
         return self._proxy.revision
+
+    @property
+    def pitch(self) -> float:
+        return self._patch / DENSITY
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self._proxy.to(device, dtype)
@@ -41,4 +45,4 @@ class CoarseProxy(Proxy):
 def coarsened(proxy: Proxy, patch: int) -> Proxy:
     """A proxy as coarse as a tower with patches of that side lets it; as it is where it is no finer, or not known."""
     is_finer = proxy.patch_size > 1 and DENSITY * proxy.patch_size < patch and not isinstance(proxy, TowerProxy)
-    return CoarseProxy(proxy) if is_finer else proxy
+    return CoarseProxy(proxy, patch) if is_finer else proxy
