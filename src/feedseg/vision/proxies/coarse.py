@@ -9,14 +9,14 @@ from torch.nn.functional import interpolate
 from feedseg.vision.proxies.base import Proxy, TowerProxy
 from feedseg.vision.towers.base import TowerOutput
 
-DENSITY = 1.5  # features along the side of a patch of the tower; docs/speed.md has what 1, 1.5 and 2 cost and save
+DENSITY = 1.625  # features along the side of a patch of the tower; docs/speed.md has what others cost and save
 
 
 class CoarseProxy(Proxy):
     """A proxy whose patches are much smaller than the tower's, on windows of `DENSITY` of its patches for each of them.
 
-    DINO ViT-B/8 beside a tower of 16 pixels then has 9 of 16 patches, and the matrices of attention, host and feedback
-    are a third.
+    DINO ViT-B/8 beside a tower of 16 pixels then has two thirds of its patches, and the matrices of attention, host and
+    feedback are less than half.
     """
 
     def __init__(self, proxy: Proxy, patch: int) -> None:
