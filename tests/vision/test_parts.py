@@ -60,11 +60,8 @@ def test_tokens_are_the_means_of_what_the_parts_make_of_a_patch(tower: VisionTow
     assert sorted(found.tokens) == [0, len(tower.blocks) - 1]
     for block, tokens in found.tokens.items():
         assert tokens.shape == (2, 25, tower.width)
-        expected = [sum(leading[block]) / 2] + [
-            sum(collected[block, row, column]) / len(collected[block, row, column])
-            for row in range(4)
-            for column in range(6)
-        ]
+        of_patches = [collected[block, row, column] for row in range(4) for column in range(6)]
+        expected = [torch.stack(each).mean(dim=0) for each in (leading[block], *of_patches)]
         torch.testing.assert_close(tokens, torch.stack(expected, dim=1))
     last = len(tower.blocks) - 1
     assert {len(collected[last, 0, column]) for column in (2, 3)} == {2}
