@@ -11,7 +11,8 @@ CPU time a way takes.
 
 Neither DINO nor CLIP can be had here. What a second encoder of a finer grid is to CLIP, the tower itself is here, which
 looks at the image enlarged: `fine` has two features along the side of a patch, as DINO ViT-B/8 beside a patch of 16
-pixels, `middle` one and a half, `self` one.
+pixels, `self` one, and a number is how many. `windows` overlap as a protocol has them; `one` is `--speed fast`'s; with
+`parts` the tower sees that one in overlapping parts, so that `parts-1.625` is `fastest`; `224` is a short side.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ from feedseg.evaluation.metrics.bootstrap import ImageAreas, gain_interval
 from feedseg.evaluation.metrics.confusion import confusion_matrix
 from feedseg.evaluation.scenes import BACKGROUNDS, PATTERNS
 from feedseg.io.images import RgbImage
+from feedseg.settings import Sides
 from feedseg.vision.ops import normalised
 from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import TowerOutput
 
+DENSITIES = (1.5, 1.625, 1.75)  # features along the side of a patch, between one and two
 Examples = Iterable[tuple[RgbImage, np.ndarray]]
 
 
@@ -61,23 +64,30 @@ class FineProxy(Proxy):
 def ways(segmenter: Segmenter, windows: Settings) -> dict[str, Segmenter]:
     """Segmenters that share their weights, by name; `windows` are those of a protocol."""
 
-    def of(settings: Settings, proxy: Proxy | None = None) -> Segmenter:
-        encoder = replace(segmenter.encoder, proxy=proxy) if proxy else segmenter.encoder
+    def of(settings: Settings, proxy: Proxy | None = None, part: Sides | None = None) -> Segmenter:
+        encoder = replace(segmenter.encoder, proxy=proxy or segmenter.encoder.proxy, tower_part=part)
         return replace(segmenter, settings=settings, encoder=encoder)
 
     own = segmenter.settings
     small = replace(own, short_side=224)
+    small_windows = replace(small, window=224, stride=224 // 3)
     found = {
         "self": of(own),
         "fine": of(own, FineProxy()),
         "windows-fine": of(windows, FineProxy()),
         "windows-self": of(windows),
         "one-fine": of(windows.fast(), FineProxy()),
-        "one-middle": of(windows.fast(), FineProxy(1.5)),
         "one-self": of(windows.fast()),
+        "parts-fine": of(windows.fast(), FineProxy(), windows.window_sides),
         "224-fine": of(small, FineProxy()),
-        "224-middle": of(small, FineProxy(1.5)),
+        "224-windows-fine": of(small_windows, FineProxy()),
     }
+    for density in DENSITIES:
+        coarser = FineProxy(density)
+        found[f"one-{density}"] = of(windows.fast(), coarser)
+        found[f"parts-{density}"] = of(windows.fast(), coarser, windows.window_sides)
+        found[f"224-{density}"] = of(small, coarser)
+        found[f"224-parts-{density}"] = of(small_windows.fast(), coarser, small_windows.window_sides)
     sizes = {f"self-{side}": of(replace(own, short_side=side)) for side in (280, 252, 224)}
     return found | sizes
 

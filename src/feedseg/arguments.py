@@ -165,6 +165,7 @@ def described(encoder: WindowEncoder, plan: Plan) -> dict[str, object]:
         **({"refiners": [described_part(refiner) for refiner in plan.refiners]} if plan.refiners else {}),
         "class_token": encoder.sees_class_token,
         "residual": encoder.keeps_residual,
+        **({} if encoder.tower_part is None else {"tower_part": encoder.tower_part}),
         **{name: value for name, value in vars(settings).items() if name != "second_view" or value is not None},
         "stride": None if settings.window is None else settings.stride,
         "device": str(encoder.tower.device),

@@ -117,7 +117,8 @@ def at_speed(segmenter: Segmenter, speed: str) -> Segmenter:
     Args:
         segmenter: a loaded one.
         speed: "protocol": as it is; "fast": no part of an image twice, see `Settings.fast`; "fastest": also a proxy of
-            much finer patches than the tower's on a coarser grid, see `feedseg.vision.proxies.coarse`.
+            much finer patches than the tower's on a coarser grid, see `feedseg.vision.proxies.coarse`, beside which
+            the tower alone still sees parts of the size of its host's windows, see `feedseg.vision.parts`.
 
     Raises:
         FeedsegError: there is no such speed.
@@ -125,10 +126,12 @@ def at_speed(segmenter: Segmenter, speed: str) -> Segmenter:
     check_speed(speed)
     if speed == "protocol":
         return segmenter
-    encoder = segmenter.encoder
+    encoder, settings = segmenter.encoder, segmenter.settings
     if speed == "fastest" and encoder.proxy is not None:
-        encoder = replace(encoder, proxy=coarsened(encoder.proxy, encoder.tower.patch_size))
-    return replace(segmenter, encoder=encoder, settings=segmenter.settings.fast())
+        coarse = coarsened(encoder.proxy, encoder.tower.patch_size)
+        if coarse is not encoder.proxy:  # beside a proxy, a tower's overlapping parts cost little
+            encoder = replace(encoder, proxy=coarse, tower_part=settings.window and settings.window_sides)
+    return replace(segmenter, encoder=encoder, settings=settings.fast())
 
 
 def own_settings(model: str | Path | Model, tower: VisionTower) -> Settings | None:

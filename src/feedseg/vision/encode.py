@@ -10,19 +10,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import lcm
+from math import ceil, lcm
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from feedseg.errors import FeedsegError, is_out_of_memory
-from feedseg.settings import Settings
+from feedseg.settings import Settings, Sides
 from feedseg.vision.feedback.base import AffinityFeedback, Feedback, HostAttention
 from feedseg.vision.hosts.base import Host, Readout
 from feedseg.vision.memory import check_all, check_fits, window_bytes
 from feedseg.vision.ops import normalised
 from feedseg.vision.pace import Pace
+from feedseg.vision.parts import encode_in_parts
 from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import TowerOutput, VisionTower
 from feedseg.vision.views import averaged, second_view
@@ -34,7 +35,8 @@ class WindowEncoder:
     """A tower with a host and, if the host uses one, a proxy.
 
     `class_token` and `residual` are None for what the host published and the tower was aligned with; see `Host` and
-    `VisionTower`.
+    `VisionTower`. `tower_part` is None where the tower sees a window at once; else it does so in parts of at most that
+    height and width, in pixels: see `encode_in_parts`.
     """
 
     tower: VisionTower
@@ -42,6 +44,7 @@ class WindowEncoder:
     proxy: Proxy | None = None
     class_token: bool | None = None
     residual: bool | None = None
+    tower_part: Sides | None = None
 
     def __post_init__(self) -> None:
         self.host.tapped(len(self.tower.blocks))  # refuses a tower before anything is encoded
@@ -68,7 +71,11 @@ class WindowEncoder:
         one window, and pruning would turn that into other neighbours.
         """
         tower = self.tower
-        output = tower.encode(normalised(pixels, tower.mean, tower.std), self.host.tapped(len(tower.blocks)))
+        standard, taps = normalised(pixels, tower.mean, tower.std), self.host.tapped(len(tower.blocks))
+        if self.tower_part is None:
+            output = tower.encode(standard, taps)
+        else:
+            output = encode_in_parts(tower, standard, taps, self.tower_part)
         output = replace(output, skipped=0 if self.sees_class_token else tower.prefix, pixels=pixels)
         features = None
         if self.proxy is not None:
@@ -125,8 +132,8 @@ class WindowEncoder:
 
     def patches(self, sides: tuple[int, int]) -> int:
         """About how many patches the host's grid has of a window of these sides (height, width)."""
-        patch = self.proxy.patch_size if self.proxy and self.proxy.patch_size > 1 else self.tower.patch_size
-        return -(-sides[0] // patch) * -(-sides[1] // patch)
+        pitch = (self.proxy and self.proxy.pitch) or self.tower.patch_size
+        return ceil(sides[0] / pitch) * ceil(sides[1] / pitch)
 
     def check_logits(self, size: tuple[int, int], settings: Settings, queries: int) -> None:
         """Raises FeedsegError where the logits of all windows of an image at its working size would not fit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,14 @@ def test_it_is_the_proxy_of_a_window_that_was_made_smaller(segmenter: Segmenter)
     output = segmenter.encoder.tower.encode(pixels)
     with torch.inference_mode():
         found = coarse(pixels, output)
-        smaller = np.array(Image.fromarray(image()).resize((14 * 8, 10 * 8), Image.Resampling.BICUBIC))
+        smaller = np.array(Image.fromarray(image()).resize((15 * 8, 11 * 8), Image.Resampling.BICUBIC))
         expected = inner(torch.from_numpy(smaller).permute(2, 0, 1)[None] / 255, output)
         whole = inner(pixels, output)
     assert output.grid == (7, 9)
-    assert found.shape[2:] == (10, 14)  # one and a half times, rounded
+    assert found.shape[2:] == (11, 15)  # 1.625 times, rounded
     assert whole.shape[2:] == (14, 18)
     assert (found - expected).abs().max() < 0.1  # Pillow rounds to whole numbers of 0 to 255
-    assert (found - interpolate(whole, size=(10, 14))).abs().max() > 0.3
+    assert (found - interpolate(whole, size=(11, 15))).abs().max() > 0.3
 
 
 def test_what_is_no_finer_or_unknown_stays(segmenter: Segmenter) -> None:
@@ -67,16 +68,36 @@ def test_speeds_leave_out_more_and_more(segmenter: Segmenter) -> None:
     assert found["protocol"] is segmenter
     assert found["fast"].settings == found["fastest"].settings == segmenter.settings.fast()
     assert found["fast"].encoder is segmenter.encoder
+    assert found["fastest"].encoder.tower_part == (48, 48)  # the windows of the protocol
     encoded = {name: one.encode(image()) for name, one in found.items()}
     counts = {name: [window.grid for _, window in one.windows] for name, one in encoded.items()}
     assert counts["fast"] == [(8, 12)]  # 64 × 83 pixels, the sides whole patches of both
-    assert counts["fastest"] == [(6, 9)]
+    assert counts["fastest"] == [(6, 10)]
     assert len(counts["protocol"]) > 1
     for one in found.values():
         assert one(image(), ["cat", "dog"]).labels.shape == (112, 144)
     about = found["fastest"].provenance()["proxy"]
     assert about["name"].endswith(" (coarse)")
     assert about["revision"] == found["fast"].provenance()["proxy"]["revision"]
+
+
+def test_the_tower_sees_parts_only_beside_a_coarse_proxy_and_where_there_are_windows(segmenter: Segmenter) -> None:
+    fastest = at_speed(segmenter, "fastest")
+    assert at_speed(fastest, "fastest").encoder.tower_part == (48, 48)
+    assert fastest.describe()["tower_part"] == (48, 48)
+    assert "tower_part" not in at_speed(segmenter, "fast").describe()
+    own = replace(segmenter, encoder=replace(segmenter.encoder, proxy=TowerProxy()))
+    assert at_speed(own, "fastest").encoder.tower_part is None
+    whole = at_speed(replace(segmenter, settings=Settings(window=None)), "fastest")
+    assert type(whole.encoder.proxy) is CoarseProxy
+    assert whole.encoder.tower_part is None
+
+
+def test_as_many_patches_are_reckoned_as_there_are(segmenter: Segmenter) -> None:
+    """What memory they take is told beforehand."""
+    for one in (segmenter, at_speed(segmenter, "fastest")):
+        ((_, window),) = one.encode(image()[:, :112], settings=Settings(short_side=128, window=None)).windows
+        assert one.encoder.patches((128, 128)) == window.grid[0] * window.grid[1]
 
 
 def test_an_unknown_speed_is_refused(segmenter: Segmenter) -> None:

@@ -52,6 +52,11 @@ def export_windows(encoder: WindowEncoder, feedback: Feedback | None, size: int,
     Raises:
         FeedsegError: something of it cannot be exported.
     """
+    if encoder.tower_part is not None:
+        raise FeedsegError(
+            "a tower that sees windows in parts, whose number varies with their size, cannot be exported to ONNX: take "
+            "another speed than fastest"
+        )
     multiple = encoder.multiple
     most = MOST_PIXELS // multiple
     rows, columns = (torch.export.Dim(name, min=2, max=most) for name in ("rows", "columns"))

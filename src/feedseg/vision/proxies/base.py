@@ -33,6 +33,11 @@ class Proxy(ABC):
         """Which weights these are; empty for what has none of its own."""
         return ""
 
+    @property
+    def pitch(self) -> float | None:
+        """Pixels of a window from one feature to the next; None where that is not known."""
+        return self.patch_size if self.patch_size > 1 else None
+
     @abstractmethod
     def __call__(self, pixels: Tensor, output: TowerOutput) -> Tensor:
         """Features (B, C, h, w) of RGB windows in [0, 1], of which the tower has made `output`."""
