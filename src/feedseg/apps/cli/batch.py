@@ -8,6 +8,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import EXPERT, MODEL, OUTPUT, READING, SIZE, WORDS, WORK, flag, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.io.limits import FileLimits
 from feedseg.vision.feedback import AUTO
@@ -159,8 +160,9 @@ def batch(
         seconds=max_seconds,
     )
 
-    from feedseg.apps.cli.run_batch import BatchRequest, find, run_batch
-    from feedseg.engine.cluster import Wanted
+    with lasting_imports():
+        from feedseg.apps.cli.run_batch import BatchRequest, find, run_batch
+        from feedseg.engine.cluster import Wanted
 
     request = BatchRequest(
         words=words,

@@ -8,6 +8,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import DATA, MODEL, OUTPUT, WORK, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS, SUITE
 from feedseg.io.limits import FileLimits
@@ -127,9 +128,10 @@ def evaluate(
     refiners = option_values.known_refiners(refiner)
     folder = check_writable(out)
 
-    from feedseg.apps.cli.render_evaluate import evaluate as run
-    from feedseg.apps.cli.render_evaluate import present_of
-    from feedseg.evaluation.request import Request
+    with lasting_imports():
+        from feedseg.apps.cli.render_evaluate import evaluate as run
+        from feedseg.apps.cli.render_evaluate import present_of
+        from feedseg.evaluation.request import Request
 
     present = present_of(SUITE, data, limit) if suite else ()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
+from feedseg.collector import lasting_imports
 from feedseg.vision.feedback import AUTO
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -49,10 +50,11 @@ def export(
     option_values.known_host(host)
     option_values.known_feedback(feedback)
 
-    from feedseg.apps.cli.console import console, facts, show, status
-    from feedseg.apps.cli.loading import load_segmenter
-    from feedseg.engine.onnx_folder import check_place, export_folder
-    from feedseg.vision.onnx.export import check_extra
+    with lasting_imports():
+        from feedseg.apps.cli.console import console, facts, show, status
+        from feedseg.apps.cli.loading import load_segmenter
+        from feedseg.engine.onnx_folder import check_place, export_folder
+        from feedseg.vision.onnx.export import check_extra
 
     check_extra()
     check_place(out, overwrite)

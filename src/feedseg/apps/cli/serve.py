@@ -12,6 +12,7 @@ from feedseg.apps.cli import options
 from feedseg.apps.cli.console import complain
 from feedseg.apps.cli.options import MODEL, flag, option
 from feedseg.apps.limits import Limits
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.weights.catalog import DEFAULT_MODEL
 
@@ -60,8 +61,9 @@ def serve(
     missing = [name for name in ("fastapi", "uvicorn", "multipart", "prometheus_client") if not find_spec(name)]
     if missing:
         raise FeedsegError(f"{missing[0]} is not installed: pip install 'feedseg[serve]'")
-    from feedseg.apps.service.app import Service
-    from feedseg.apps.service.server import serve as run
+    with lasting_imports():
+        from feedseg.apps.service.app import Service
+        from feedseg.apps.service.server import serve as run
 
     limits = replace(
         Limits(),

@@ -9,6 +9,7 @@ import typer
 
 from feedseg.apps.cli import option_values, options
 from feedseg.apps.cli.options import MODEL, OUTPUT, flag, option
+from feedseg.collector import lasting_imports
 from feedseg.errors import FeedsegError
 from feedseg.evaluation.datasets.benchmarks import BENCHMARKS
 from feedseg.io.limits import FileLimits
@@ -97,10 +98,11 @@ def sweep(
     refiners = option_values.known_refiners(refiner)
     folder = check_writable(out)
 
-    from feedseg.apps.cli.render_sweep import sweep as run
-    from feedseg.evaluation.request import Request
-    from feedseg.evaluation.sweep import Sweep
-    from feedseg.vision.feedback import FEEDBACKS
+    with lasting_imports():
+        from feedseg.apps.cli.render_sweep import sweep as run
+        from feedseg.evaluation.request import Request
+        from feedseg.evaluation.sweep import Sweep
+        from feedseg.vision.feedback import FEEDBACKS
 
     compared = Sweep(values, grid)
     compared.settings(FEEDBACKS.load(feedback))  # a value that cannot be is told before anything is loaded
