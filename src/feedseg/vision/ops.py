@@ -29,6 +29,13 @@ def resized_tokens(tokens: Tensor, grid: tuple[int, int], target: tuple[int, int
     return interpolate(image, size=target, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
 
 
+def smoothly_resized(table: Tensor, native: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """Position embeddings for another grid, bilinear with antialiasing: (n, D) to (h·w, D). Computed in fp32."""
+    square = table.float().T.unflatten(-1, native)[None]
+    resized = interpolate(square, size=grid, mode="bilinear", align_corners=False, antialias=True)
+    return resized[0].flatten(1).T.to(table.dtype)
+
+
 def bicubic_weights(source: int, target: int, step: float) -> Tensor:
     """Bicubic resizing along one side as a matrix: (target, source), fp32, rows sum to one.
 

@@ -27,12 +27,15 @@ def checked_regions(regions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def of_patches(regions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The region at every patch's centre, (h, w): of region numbers (height, width), or of those on another grid."""
+    """The region at every patch's centre: of region numbers (…, height, width), or of those on another grid.
+
+    (…, h, w). A centre between two pixels is in the second.
+    """
     rows, columns = (
-        ((torch.arange(count, device=regions.device) + 0.5) * (side / count)).long()
-        for count, side in zip(grid, regions.shape, strict=True)
+        (2 * torch.arange(count, device=regions.device) + 1) * side // (2 * count)
+        for count, side in zip(grid, regions.shape[-2:], strict=True)
     )
-    return regions[rows][:, columns]
+    return regions[..., rows, :][..., columns]
 
 
 def alike_neighbours(features: Tensor, cosine: float) -> Tensor:

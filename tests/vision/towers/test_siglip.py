@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import string
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ from feedseg.vision.hosts import HOSTS
 from feedseg.vision.hosts.sc_clip import ScClip
 from feedseg.vision.model import open_model
 from feedseg.vision.ops import normalised
-from feedseg.vision.towers.siglip import SiglipFamily
+from feedseg.vision.text.padded import load_padded_tokenizer
+from feedseg.vision.towers.siglip import SiglipFamily, normalisers
 from feedseg.weights.checkpoint import find_checkpoint
 
 KINDS = ["siglip", "siglip2", "naflex"]
@@ -116,6 +118,20 @@ def test_text_is_transformers_on_tokens_by_hand(tmp_path, kind, pieces):
     assert_close(one, normalize(other, dim=-1), atol=1e-5, rtol=1e-4)
     with pytest.raises(FeedsegError, match="takes 64 tokens"):
         text.embed(["zzz " * 40], ["{}"])
+
+
+@pytest.mark.parametrize(
+    "prompt", ["A [red]-cat!", " \\two\t words ", "it's 'so' ^_~ {x}", "Ünicode — ÀB", "日本 語。", ""]
+)
+@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
+def test_prompts_are_normalised_as_in_training(tmp_path, kind, prompt):
+    """big_vision's way: lower case, and for the first SigLIP no punctuation and single spaces."""
+    tiny_towers.save_siglip(tmp_path, kind)
+    checkpoint = find_checkpoint(tmp_path, tokenizer=True)
+    padded = load_padded_tokenizer(checkpoint, 8, normalisers(checkpoint), ends=True)
+    without = "".join(letter for letter in prompt.lower() if letter not in string.punctuation)
+    expected = " ".join(without.split()) if kind == "siglip" else prompt.lower().replace(" ", "▁")
+    assert padded.tokenizer.normalizer.normalize_str(prompt) == expected
 
 
 @pytest.mark.parametrize("feedback", ["paper", "calibrated"])

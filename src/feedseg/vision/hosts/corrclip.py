@@ -27,7 +27,9 @@ DEEPER = {24: (11, 22), 32: (3, 30)}  # the published code's, in towers of so ma
 
 
 def regional_attention(features: Tensor, regions: Tensor, sharpness: float = SHARPNESS) -> Tensor:
-    """softmax(sharpness·cosine) over the patches of one region: (1, C, h, w) and (N,) to (1, N, N), for all heads.
+    """softmax(sharpness·cosine) over the patches of one region: for all heads.
+
+    (B, C, h, w) and (B, N), or (N,) for all windows, to (B, N, N).
 
     A patch of no region, a negative number, and any other attend to each other where their cosine is above the mean of
     all. A patch always attends to itself.
@@ -35,9 +37,9 @@ def regional_attention(features: Tensor, regions: Tensor, sharpness: float = SHA
     tokens = normalize(features.flatten(2).transpose(1, 2).float(), dim=-1)
     cosines = tokens @ tokens.transpose(-1, -2)
     loose = regions < 0
-    within = (regions[:, None] == regions) & ~loose
-    within |= (loose[:, None] | loose) & (cosines[0] > cosines.mean())
-    within.fill_diagonal_(True)
+    within = (regions[..., :, None] == regions[..., None, :]) & ~loose[..., None, :]
+    within = within | (loose[..., :, None] | loose[..., None, :]) & (cosines > cosines.mean(dim=(-2, -1), keepdim=True))
+    within = within | torch.eye(cosines.shape[-1], dtype=torch.bool, device=cosines.device)
     return cosines.mul_(sharpness).masked_fill_(~within, -torch.inf).softmax(dim=-1).to(features.dtype)
 
 
@@ -93,7 +95,7 @@ class CorrClip(Host):
         read = [output.last.patches, *([self._middle(output)] if weight else [])]
         values = torch.cat([self._values(output, tokens, grid) for tokens in read], dim=-1)
         attention = HostAttention(
-            regional_attention(features, regions.flatten(), self.sharpness), values, 0, self.row_sum, grid
+            regional_attention(features, regions.flatten(1), self.sharpness), values, 0, self.row_sum, grid
         )
         added = None
         if output.tower.prefix > output.skipped:  # else there is no class token, or the tower was aligned without
@@ -101,7 +103,7 @@ class CorrClip(Host):
         return Readout(attention, partial(self._project, output, weight, added), depends_on_patch=added is not None)
 
     def _regions(self, output: TowerOutput, features: Tensor) -> Tensor:
-        """The merged regions of the patches, (h, w), on the grid of the features."""
+        """The merged regions of a window's patches, (1, h, w), on the grid of the features."""
         if self.regions is None:
             found = alike_neighbours(features[0], self.alike)
         elif output.pixels is None:
@@ -111,7 +113,7 @@ class CorrClip(Host):
             numbers = torch.from_numpy(checked_regions(self.regions(image), image.shape[:2]).astype("int64"))
             found = of_patches(numbers.to(features.device), (features.shape[-2], features.shape[-1]))
         tokens = normalize(features[0].flatten(1).T.float(), dim=-1)
-        return merged(found.flatten(), tokens, self.reach).view_as(found)
+        return merged(found.flatten(), tokens, self.reach).view_as(found)[None]
 
     def _middle(self, output: TowerOutput) -> Tensor:
         """The patches' mean tokens behind the middle blocks, (1, N, D)."""
@@ -124,10 +126,16 @@ class CorrClip(Host):
         return resized_tokens(Block(output.tower, output.last.index, patches).values, output.grid, grid)
 
     def _of_regions(self, output: TowerOutput, regions: Tensor) -> Tensor:
-        """The class token of every patch's region, (1, N, E), on the grid of the regions."""
-        grid = (regions.shape[-2], regions.shape[-1])
-        numbers = of_patches(regions, output.grid).unique(return_inverse=True)[1]  # a small region may be gone
-        return region_embeddings(output, numbers.flatten())[:, of_patches(numbers, grid).flatten()]
+        """The class token of every patch's region, (B, N, E), on the grid of the regions."""
+        numbers, count = self._numbered(of_patches(regions, output.grid))  # a small region may be gone
+        own = of_patches(numbers, (regions.shape[-2], regions.shape[-1])).flatten(1)
+        embeddings = region_embeddings(output, numbers.flatten(1), count)
+        return embeddings.gather(1, own[..., None].expand(-1, -1, embeddings.shape[-1]))
+
+    def _numbered(self, regions: Tensor) -> tuple[Tensor, int]:
+        """Regions numbered from 0 without gaps, no region as one of them, and how many there are."""
+        found, numbers = regions.unique(return_inverse=True)
+        return numbers, len(found)
 
     def _project(self, output: TowerOutput, weight: float, added: Tensor | None, attended: Tensor) -> Tensor:
         """The readings projected into the joint space and added, with what the regions' class tokens add."""

@@ -46,10 +46,9 @@ def repaired(tokens: Tensor, wrong: Tensor, grid: tuple[int, int]) -> Tensor:
     """
     tokens = tokens.float()
     right = (~wrong).float()[..., None]
+    # both are means of nine, of what lies beyond the edge too: their ratio is that of the sums
     sums, counts = (
-        avg_pool2d(each.transpose(1, 2).unflatten(-1, grid), 3, stride=1, padding=1, divisor_override=1)
-        .flatten(2)
-        .transpose(1, 2)
+        avg_pool2d(each.transpose(1, 2).unflatten(-1, grid), 3, stride=1, padding=1).flatten(2).transpose(1, 2)
         for each in (tokens * right, right)
     )
-    return torch.where(wrong[..., None] & (counts > 0), sums / counts.clamp(min=1), tokens)
+    return torch.where(wrong[..., None] & (counts > 0), sums / counts.clamp(min=0.1), tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,22 +25,33 @@ def rotation(key: Tensor, query: Tensor) -> Tensor:
     problem). Where the tokens leave directions open, in windows of fewer tokens than a head is wide, it is the one
     nearest to the identity in these, and not whatever rounding makes of it.
     """
-    product = key.transpose(-1, -2) @ query
-    size = torch.linalg.matrix_norm(product)[..., None, None] * TOWARDS_IDENTITY + torch.finfo(product.dtype).tiny
-    left, _, right = torch.linalg.svd(product + size * torch.eye(product.shape[-1], device=key.device))
+    left, _, right = torch.linalg.svd(regular_product(key, query))
     return left @ right
 
 
-def aligned_attention(query: Tensor, key: Tensor, prefix: int = 0, key_weight: float = KEY_WEIGHT) -> Tensor:
+def regular_product(key: Tensor, query: Tensor) -> Tensor:
+    """kᵀ q and a little of the identity, of which the rotation is the polar factor: (B, H, d, d)."""
+    product = key.transpose(-1, -2) @ query
+    size = product.square().sum(dim=(-2, -1), keepdim=True).sqrt() * TOWARDS_IDENTITY + torch.finfo(product.dtype).tiny
+    return product + size * torch.eye(product.shape[-1], device=key.device)
+
+
+def aligned_attention(
+    query: Tensor,
+    key: Tensor,
+    prefix: int = 0,
+    key_weight: float = KEY_WEIGHT,
+    rotated: Callable[[Tensor, Tensor], Tensor] = rotation,
+) -> Tensor:
     """softmax((q (k R)ᵀ + w·k' k'ᵀ) / √d), k' the centred keys, R their rotation: (B, H, M, d) twice to (B, H, N, M).
 
-    The centres of queries and keys are means weighted by the queries' lengths.
+    The centres of queries and keys are means weighted by the queries' lengths. `rotated` is what computes R.
     """
     exact_query, exact_key = (one.to(accurate_dtype(one.device)) for one in (query, key))
     lengths = exact_query.norm(dim=-1, keepdim=True)
     weights = lengths / lengths.sum(dim=-2, keepdim=True).clamp(min=torch.finfo(lengths.dtype).tiny)
     centred_query, centred_key = (one - (weights * one).sum(dim=-2, keepdim=True) for one in (exact_query, exact_key))
-    turned = (exact_key @ rotation(centred_key, centred_query)).to(key.dtype)
+    turned = (exact_key @ rotated(centred_key, centred_query)).to(key.dtype)
     centred_key = centred_key.to(key.dtype)
     scale = query.shape[-1] ** -0.5
     scores = (query[:, :, prefix:] * scale) @ turned.transpose(-1, -2)

@@ -9,19 +9,21 @@ from torch.nn.functional import scaled_dot_product_attention
 from feedseg.vision.towers.base import Block, TowerOutput
 
 
-def region_embeddings(output: TowerOutput, regions: Tensor) -> Tensor:
-    """The joint embeddings of the regions' class tokens, (1, R, E), fp32, not normalised.
+def region_embeddings(output: TowerOutput, regions: Tensor, count: int) -> Tensor:
+    """The joint embeddings of the regions' class tokens, (B, R, E), fp32, not normalised.
 
     Copies of the class token go through every block beside the window's own tokens, which do not see them: each attends
     to the leading tokens and to its region's patches. All blocks of the output must have been tapped.
 
     Args:
-        output: of one window, of a tower with a class token.
-        regions: the region of each of the tower's patches, (N,), from 0 to R − 1.
+        output: of a tower with a class token.
+        regions: the region of each of the tower's patches, (B, N), from 0 to R − 1; a window may lack some.
+        count: R.
     """
-    tower, count = output.tower, int(regions.max()) + 1
-    numbers = torch.arange(count, device=regions.device)[:, None]
-    seen = torch.cat((numbers.new_ones(count, tower.prefix, dtype=torch.bool), numbers == regions), dim=1)
+    tower = output.tower
+    own = torch.arange(count, device=regions.device)[:, None] == regions[:, None]
+    leading = own.new_ones(1).expand(own.shape[0], own.shape[1], tower.prefix)
+    seen = torch.cat((leading, own), dim=-1)[:, None]
     blocks = len(tower.blocks)
     stream = output.block(1).tokens[:, :1].expand(-1, count, -1)
 

@@ -33,8 +33,7 @@ def cosines(tokens: Tensor) -> Tensor:
 
 def aggregation(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
     """Cosines of at least the threshold, rows divided by their sums: (B, N, N). A patch always has itself."""
-    kept = similarity.masked_fill(similarity < threshold, 0)
-    kept.diagonal(dim1=-2, dim2=-1).fill_(1)
+    kept = similarity.masked_fill(similarity < threshold, 0).masked_fill_(_itself(similarity), 1)
     return kept / kept.sum(dim=-1, keepdim=True)
 
 
@@ -46,10 +45,14 @@ def similarity_attention(similarity: Tensor, key: Tensor, sharpness: float = SHA
         key: of the patches, (B, H, N, d).
     """
     scores = (similarity - similarity.mean(dim=(-2, -1), keepdim=True)) * sharpness
-    dropped = scores < 0
-    dropped.diagonal(dim1=-2, dim2=-1).fill_(False)  # a patch is like itself, whatever rounding says
+    dropped = (scores < 0) & ~_itself(similarity)  # a patch is like itself, whatever rounding says
     alike = scores.masked_fill_(dropped, -torch.inf).softmax(dim=-1).to(key.dtype)
     return (alike[:, None] + self_self_attention(key)) / 2
+
+
+def _itself(similarity: Tensor) -> Tensor:
+    """The diagonal, (N, N), boolean."""
+    return torch.eye(similarity.shape[-1], dtype=torch.bool, device=similarity.device)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class ScClip(Host):
             raise FeedsegError(f"the host {self.name} adds two readings and has no place for the last block's residual")
         blocks, prefix, last = len(output.tower.blocks), output.tower.prefix, output.last
         sees = prefix > output.skipped  # a class token; without one the first token is a patch
-        wrong = outliers(last.patches)
+        wrong = self._outliers(last.patches)
         alike = cosines(repaired(after(output, layer(ALIKE_BEFORE, blocks))[:, prefix:], wrong, output.grid))
         together = aggregation(alike, self.threshold) @ repaired(last.patches, wrong, output.grid)
         summed = torch.stack([after(output, block).float() for block in self._summed(blocks)]).sum(dim=0)
@@ -106,6 +109,9 @@ class ScClip(Host):
         )
         attention = HostAttention(weights, values, 0, self.row_sum, output.grid)
         return Readout(attention, project, depends_on_patch=True)
+
+    def _outliers(self, patches: Tensor) -> Tensor:
+        return outliers(patches)
 
     def _project(self, output: TowerOutput, together: Tensor, added: Tensor, attended: Tensor) -> Tensor:
         """Both readings behind the output projection, added, brought together, and projected into the joint space."""

@@ -20,6 +20,7 @@ from feedseg.vision.onnx.graphs import WindowGraph
 from feedseg.vision.text.base import WordGraph
 
 OLDEST_TORCH = (2, 9)  # from which on this exporter is torch's own default
+LARGEST_WEIGHTS = 3 << 29  # bytes that one file holds with its graph, which ends at 2 GB; more are a file beside it
 # What is traced with: no dimension is one, which a tracer takes for a constant, and none is like another.
 WINDOWS, ROWS, COLUMNS, QUERIES, PROMPTS, TOKENS = 3, 6, 7, 5, 2, 4
 
@@ -47,7 +48,7 @@ def export_windows(encoder: WindowEncoder, feedback: Feedback | None, size: int,
         encoder: tower, host and proxy, on the CPU, fp32.
         feedback: one of the package's own.
         size: E, how many numbers an embedding has.
-        path: of the file; what exceeds 2 GB of weights is a second file beside it.
+        path: of the file; weights of more than 1.6 GB are a second file beside it.
 
     Raises:
         FeedsegError: something of it cannot be exported.
@@ -114,7 +115,8 @@ def _export(
     except Exception as error:  # the exporter has many kinds, and what it traces may raise anything
         raise FeedsegError(f"{what} cannot be exported to ONNX: {_reason(error)}") from error
     assert program is not None
-    program.save(path)
+    weights = sum(each.numel() * each.element_size() for each in module.parameters())
+    program.save(path, external_data=weights > LARGEST_WEIGHTS)
 
 
 def _reason(error: BaseException) -> str:
@@ -127,12 +129,14 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter's advice, and its warnings of what torch itself calls, say nothing to our users."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from feedseg.vision.encode import WindowEncoder
 from feedseg.vision.feedback.base import Feedback
 from feedseg.vision.onnx.feedback import traced_embeddings
+from feedseg.vision.onnx.hosts import traceable
 from feedseg.vision.ops import normalised
 
 
@@ -22,7 +23,7 @@ class WindowGraph(nn.Module):
     def __init__(self, encoder: WindowEncoder, feedback: Feedback | None) -> None:
         super().__init__()
         self.tower = encoder.tower
-        self._encoder = encoder
+        self._encoder = replace(encoder, host=traceable(encoder.host))
         self._feedback = feedback
 
     def forward(self, pixels: Tensor, text: Tensor) -> Tensor:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from feedseg.errors import FeedsegError, first_line
-from feedseg.vision.text.base import Progress, TextEncoder
+from feedseg.vision.text.base import Progress, TextEncoder, WordGraph
 from feedseg.vision.text.cache import EmbeddingCache
 from feedseg.vision.text.templates import default_templates
 from feedseg.vocabulary.words import cleaned
@@ -20,6 +20,7 @@ from feedseg.weights.checkpoint import Checkpoint, read_config
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.normalizers import Normalizer
 
 BATCH = 256  # prompts that go through the text tower together
 
@@ -28,15 +29,11 @@ BATCH = 256  # prompts that go through the text tower together
 class PaddedTokenizer:
     """Token numbers of prompts, all of one length: a prompt's own, the end, then padding to the right.
 
-    The special tokens are put there here, whatever the file's own post-processor would do: published tokenizers of one
-    family differ in it, and the models were trained in one way.
+    The tokenizer does all of it by itself, as `load_padded_tokenizer` sets it up.
     """
 
     tokenizer: Tokenizer
     length: int
-    padding: int  # the number of the token
-    end: int | None  # the number of the token that ends a prompt, where there is one
-    normalise: Callable[[str], str]  # a prompt as the model was trained on it
 
     def __call__(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token numbers and which of them are no padding, 1 or 0; (len(prompts), length) each, int64.
@@ -44,16 +41,13 @@ class PaddedTokenizer:
         Raises:
             FeedsegError: a prompt is longer than the text tower takes.
         """
-        ending = [] if self.end is None else [self.end]
-        texts = [self.normalise(prompt) for prompt in prompts]
-        rows = [encoding.ids + ending for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
-        for row, prompt in zip(rows, prompts, strict=True):
-            if len(row) > self.length:
+        encodings = self.tokenizer.encode_batch(list(prompts))
+        for encoding, prompt in zip(encodings, prompts, strict=True):
+            if len(encoding.ids) > self.length:
                 raise FeedsegError(
                     f"the text tower takes {self.length} tokens, and {prompt[:60]!r}… has more: shorten it"
                 )
-        ids = torch.tensor([row + [self.padding] * (self.length - len(row)) for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (self.length - len(row)) for row in rows])
+        ids, mask = (torch.tensor([getattr(one, name) for one in encodings]) for name in ("ids", "attention_mask"))
         return ids, mask
 
 
@@ -102,22 +96,46 @@ class PaddedTextEncoder(TextEncoder):
 
         return cache.completed(list(map(cleaned, words)), embed_word, progress)
 
+    def word_graph(self) -> WordGraph:
+        graph = _Word(self.module, self._sees_padding)
+        return WordGraph(
+            graph, self._tokenizer.tokenizer.to_str(), self._templates or default_templates(), self.max_length
+        )
+
+
+class _Word(nn.Module):
+    """Token numbers and mask of a word's prompts to its embedding, as `PaddedTextEncoder.embed` makes it."""
+
+    def __init__(self, model: Any, sees_padding: bool) -> None:
+        super().__init__()
+        self.model = model
+        self._sees_padding = sees_padding
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        pooled = self.model(input_ids=ids, attention_mask=None if self._sees_padding else mask).pooler_output
+        return normalize(normalize(pooled, dim=-1).mean(dim=0), dim=-1)
+
 
 def load_padded_tokenizer(
-    checkpoint: Checkpoint, length: int, normalise: Callable[[str], str], *, ends: bool
+    checkpoint: Checkpoint, length: int, normalisers: Sequence[Normalizer], *, ends: bool
 ) -> PaddedTokenizer:
     """The tokenizer of a checkpoint's tokenizer.json, with the special tokens of its tokenizer_config.json.
+
+    The special tokens are put there here, whatever the file's own post-processor would do: published tokenizers of one
+    family differ in it, and the models were trained in one way.
 
     Args:
         checkpoint: where the files are.
         length: that all prompts are padded to.
-        normalise: what makes a prompt what the model was trained on.
+        normalisers: what makes a prompt what the model was trained on, before the file's own.
         ends: whether a token ends every prompt.
 
     Raises:
         FeedsegError: a file is missing or not usable, or names no padding or end that the tokenizer has.
     """
     from tokenizers import Tokenizer
+    from tokenizers.normalizers import Sequence as Steps
+    from tokenizers.processors import TemplateProcessing
 
     path: Path = checkpoint.folder / "tokenizer.json"
     if not path.is_file():
@@ -128,19 +146,23 @@ def load_padded_tokenizer(
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises its own kinds, without a common class
         raise FeedsegError(f"{path} is no usable tokenizer: {first_line(error)}") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     config = read_config(checkpoint, "tokenizer_config.json")
-    padding = _number(tokenizer, config, "pad_token", checkpoint)
-    end = _number(tokenizer, config, "eos_token", checkpoint) if ends else None
-    return PaddedTokenizer(tokenizer, length, padding, end, normalise)
+    padding, number = _special(tokenizer, config, "pad_token", checkpoint)
+    own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    ending = [_special(tokenizer, config, "eos_token", checkpoint)] if ends else []
+    template = ["$A", *(text for text, _ in ending)]
+    tokenizer.normalizer = Steps([*normalisers, *own])
+    tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=ending)
+    tokenizer.no_truncation()
+    tokenizer.enable_padding(length=length, pad_id=number, pad_token=padding)
+    return PaddedTokenizer(tokenizer, length)
 
 
-def _number(tokenizer: Tokenizer, config: dict[str, Any], role: str, checkpoint: Checkpoint) -> int:
-    """The number of the token in a role, whose text is there alone or with its options."""
+def _special(tokenizer: Tokenizer, config: dict[str, Any], role: str, checkpoint: Checkpoint) -> tuple[str, int]:
+    """The text and the number of the token in a role; the text is there alone or with its options."""
     token = config.get(role)
     text = token.get("content") if isinstance(token, dict) else token
     number = tokenizer.token_to_id(text) if isinstance(text, str) else None
-    if number is None:
+    if not isinstance(text, str) or number is None:
         raise FeedsegError(f"{checkpoint.source}: its tokenizer has no {role} {text!r}, and cannot be used without")
-    return number
+    return text, number

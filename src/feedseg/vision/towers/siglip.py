@@ -8,23 +8,27 @@ same for every word changes no probability.
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
-from torch.nn.functional import interpolate, linear
+from torch.nn.functional import linear
 
 from feedseg.errors import FeedsegError
 from feedseg.vision.model import Model
+from feedseg.vision.ops import smoothly_resized
 from feedseg.vision.text.padded import PaddedTextEncoder, load_padded_tokenizer
 from feedseg.vision.towers.base import TowerFamily
 from feedseg.vision.towers.blocks import ClipBlocks
 from feedseg.weights.checkpoint import Checkpoint, read_config
 from feedseg.weights.modules import Channels, load_module, normalisation_of
 
+if TYPE_CHECKING:
+    from tokenizers.normalizers import Normalizer
+
 HALF: Channels = (0.5, 0.5, 0.5)  # mean and deviation alike
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class SiglipTower(ClipBlocks):
@@ -65,14 +69,7 @@ class NaflexTower(SiglipTower):
         cut = pixels.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
         grid = (cut.shape[2], cut.shape[4])
         patches = embeddings.patch_embedding(cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2))
-        return patches + _resized(embeddings.position_embedding.weight, self.native_grid, grid)
-
-
-def _resized(table: Tensor, native: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Position embeddings (n², D) for another grid, (h · w, D), bilinear; computed in fp32."""
-    square = table.float().T.unflatten(-1, native)[None]
-    resized = interpolate(square, size=grid, mode="bilinear", align_corners=False, antialias=True)
-    return resized[0].flatten(1).T.to(table.dtype)
+        return patches + smoothly_resized(embeddings.position_embedding.weight, self.native_grid, grid)
 
 
 @dataclass(frozen=True)
@@ -94,23 +91,24 @@ class SiglipFamily(TowerFamily):
         mean, std = normalisation_of(checkpoint, HALF, HALF)
         tower = (NaflexTower if naflex else SiglipTower)(siglip.vision_model, mean, std, head_mlp=self.head_mlp)
         length = siglip.config.text_config.max_position_embeddings
-        tokenizer = load_padded_tokenizer(checkpoint, length, _normaliser(checkpoint), ends=True)
+        tokenizer = load_padded_tokenizer(checkpoint, length, normalisers(checkpoint), ends=True)
         text = PaddedTextEncoder(siglip.text_model, tokenizer, checkpoint.revision, sees_padding=True)
         model = Model(tower, text, checkpoint.source, checkpoint.revision)
         return model if self.head_mlp else replace(model, revision=f"{model.revision} without the head's MLP")
 
 
-def _normaliser(checkpoint: Checkpoint) -> Any:
+def normalisers(checkpoint: Checkpoint) -> list[Normalizer]:
     """What a prompt goes through first: both are trained on lower case, the first SigLIP without punctuation too.
 
     Tokenizers of SigLIP 2 are published under Gemma's class, which would leave capitals.
     """
-    first = read_config(checkpoint, "tokenizer_config.json").get("tokenizer_class") == "SiglipTokenizer"
-    return _canonical if first else str.lower
+    from tokenizers import Regex
+    from tokenizers.normalizers import Lowercase, Replace, Strip
 
-
-def _canonical(prompt: str) -> str:
-    return " ".join(prompt.lower().translate(_PUNCTUATION).split())
+    if read_config(checkpoint, "tokenizer_config.json").get("tokenizer_class") != "SiglipTokenizer":
+        return [Lowercase()]
+    punctuation = Regex(f"[{re.escape(string.punctuation)}]")
+    return [Lowercase(), Replace(punctuation, ""), Replace(Regex(r"\s+"), " "), Strip()]
 
 
 TOWER = SiglipFamily()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from feedseg.vision.model import Model
+from feedseg.vision.ops import smoothly_resized
 from feedseg.vision.text.padded import PaddedTextEncoder, load_padded_tokenizer
 from feedseg.vision.towers.base import TowerFamily
 from feedseg.vision.towers.blocks import LayerScaledBlocks
@@ -36,6 +38,16 @@ class Tipsv2Tower(LayerScaledBlocks):
     default_feedback = "calibrated"  # the paper's constants are for CLIP's spread of cosines
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # trained on RGB in [0, 1]
 
+    def embed(self, pixels: Tensor) -> Tensor:
+        """As transformers' own embeddings, whose size is a constant when they are traced."""
+        embeddings: Any = self.model.embeddings
+        table, grid = embeddings.position_embeddings[0], self.native_grid
+        patches = embeddings.patch_embeddings(pixels)
+        sides = (pixels.shape[-2] // self.patch_size, pixels.shape[-1] // self.patch_size)
+        patches = patches + smoothly_resized(table[1:], grid, sides)
+        leading = torch.cat((embeddings.cls_token + table[:1], embeddings.register_tokens), dim=1)
+        return torch.cat((leading.expand(pixels.shape[0], -1, -1), patches), dim=1)
+
     def project_attended(self, attended: Tensor) -> Tensor:
         """With the block's LayerScale: the final norm was trained on what it lets through, channel by channel."""
         last: Any = self.blocks[-1]
@@ -54,10 +66,12 @@ class Tipsv2Family(TowerFamily):
     model_types = ("tipsv2",)
 
     def open(self, checkpoint: Checkpoint) -> Model:
+        from tokenizers.normalizers import Lowercase
+
         tips = load_module(checkpoint, "Tipsv2Model")
         tower = Tipsv2Tower(tips.vision_model)
         length = tips.config.text_config.max_position_embeddings
-        tokenizer = load_padded_tokenizer(checkpoint, length, str.lower, ends=False)
+        tokenizer = load_padded_tokenizer(checkpoint, length, [Lowercase()], ends=False)
         text = PaddedTextEncoder(
             tips.text_model, tokenizer, checkpoint.revision, sees_padding=False, templates=TEMPLATES
         )
