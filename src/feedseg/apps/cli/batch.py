@@ -67,7 +67,13 @@ def batch(
     stride: Annotated[int | None, option(SIZE, "N", "Pixels from one window to the next.", min=1, hidden=True)] = None,
     speed: Annotated[
         str,
-        option(SIZE, "NAME", "protocol: overlapping windows; fast: each part once.", show_default=True, hidden=True),
+        option(
+            SIZE,
+            "NAME",
+            "protocol: overlapping windows; fast: each part once; fastest: a coarser proxy too.",
+            show_default=True,
+            hidden=True,
+        ),
     ] = "protocol",
     overwrite: Annotated[bool, flag(OUTPUT, "--overwrite", "Remove the table that is there, and begin again.")] = False,
     formats: Annotated[
