@@ -33,6 +33,7 @@ from feedseg.presets import PRESETS
 
 BEST = PRESETS["best"].refiners
 SECOND_VIEW = "all, second view"
+SHARE = PRESETS["best"].second_view or 1.0
 REFINERS = {
     "": (),
     "class token": BEST[:1],
@@ -90,7 +91,7 @@ def measured(job: Job) -> Found:
         encoding = time.process_time() - start
         for feedback, refiner in cells:
             start = time.process_time()
-            views = encoded.with_second_view(PRESETS["best"].second_view) if refiner == SECOND_VIEW else encoded
+            views = encoded.with_second_view(SHARE) if refiner == SECOND_VIEW else encoded
             found = views.segment(words, feedback=feedback, refiners=REFINERS[refiner])
             seconds[feedback, refiner].append(encoding + time.process_time() - start)
             confusions[feedback, refiner].append(question.confusions(target, found.labels, found.confidence)[0])

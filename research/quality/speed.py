@@ -44,6 +44,7 @@ from feedseg.vision.proxies.base import Proxy
 from feedseg.vision.towers.base import TowerOutput
 
 DENSITIES = (1.5, 1.625, 1.75)  # features along the side of a patch, between one and two
+LAYERS = (-1, -2, -3, -4)  # blocks whose tokens may stand for a proxy's features
 Examples = Iterable[tuple[RgbImage, np.ndarray]]
 
 
@@ -59,6 +60,23 @@ class FineProxy(Proxy):
         size = [round(self.density * side) * tower.patch_size for side in output.grid]
         larger = interpolate(pixels, size=size, mode="bicubic", align_corners=False).clamp(0, 1)
         return tower.encode(normalised(larger, tower.mean, tower.std)).final_tokens()
+
+
+@dataclass(frozen=True)
+class LayerProxy(Proxy):
+    """What goes into one of the tower's last blocks, -1 for the last: nothing runs that the tower does not run anyway.
+
+    Here the tower runs once more for it, so that its time says nothing.
+    """
+
+    block: int
+    name = "a layer of the tower"
+
+    def __call__(self, pixels: Tensor, output: TowerOutput) -> Tensor:
+        tower = output.tower
+        found = tower.encode(normalised(pixels, tower.mean, tower.std), (self.block,))
+        tokens = found.tokens[tower.block_index(self.block)]
+        return tokens[:, tower.prefix :].transpose(1, 2).unflatten(-1, found.grid)
 
 
 def ways(segmenter: Segmenter, windows: Settings) -> dict[str, Segmenter]:
@@ -88,6 +106,9 @@ def ways(segmenter: Segmenter, windows: Settings) -> dict[str, Segmenter]:
         found[f"parts-{density}"] = of(windows.fast(), coarser, windows.window_sides)
         found[f"224-{density}"] = of(small, coarser)
         found[f"224-parts-{density}"] = of(small_windows.fast(), coarser, small_windows.window_sides)
+    for block in LAYERS:
+        found[f"one-layer{block}"] = of(windows.fast(), LayerProxy(block))
+        found[f"224-layer{block}"] = of(small, LayerProxy(block))
     sizes = {f"self-{side}": of(replace(own, short_side=side)) for side in (280, 252, 224)}
     return found | sizes
 
