@@ -69,6 +69,12 @@ def test_a_second_view_alone() -> None:
     np.testing.assert_array_equal(np.array(Image.open("out/a.labels.png")), expected.labels)
 
 
+def test_a_share_that_is_none_is_told_with_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (90, 60)).save("a.png")
+    assert main(["segment", "a.png", "--labels", WORDS, "--model", "mini", "--out", "out", "--second-view", "3"]) == 2
+    assert "--second-view: the second view has 0.1 to 1 of the sides, not 3" in capsys.readouterr().err
+
+
 def test_what_is_measured_is_the_preset() -> None:
     segmenter = Segmenter.load("mini", host="proxyclip", feedback="none")
     image, words, settings = (

@@ -38,5 +38,6 @@ def load_segmenter(
     try:
         settings = segmenter.settings.changed(changes or {})
     except InvalidValueError as error:
-        raise FeedsegError(f"--short-side, --window, --stride: {error}") from error
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in changes or {})
+        raise FeedsegError(f"{given}: {error}") from error
     return at_speed(replace(segmenter, settings=settings), speed)
