@@ -22,6 +22,7 @@ SIZES = {
     "unequal": Settings(window=(40, 24), stride=(13, 24)),
     "side by side": Settings(window=48, stride=None),
     "larger than the raster": Settings(window=96, stride=48),
+    "a second view": Settings(window=40, stride=20, second_view=0.75),
 }
 
 
