@@ -239,13 +239,14 @@ def test_an_answer_that_takes_too_long_is_given_up(served: Served, pictures: lis
 
 
 def test_a_defect_is_one_line_and_the_next_request_is_answered(
-    served: Served, pictures: list[bytes], monkeypatch: pytest.MonkeyPatch
+    served: Served, pictures: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = served()
     with monkeypatch.context() as patched:
         patched.setattr(Segmenter, "encode_many", lambda *_, **__: 1 / 0)
         found = ask(client, pictures[0])
         assert (found.status_code, found.json()) == (500, {"error": "unexpected ZeroDivisionError"})
+        assert "unexpected ZeroDivisionError: division by zero" in [record.getMessage() for record in caplog.records]
         patched.setattr(Segmenter, "encode_many", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
         assert ask(client, pictures[0]).status_code == 503
     assert ask(client, pictures[0]).status_code == 200

@@ -6,6 +6,7 @@ batch of one model and host out of several, a cache between batches, and a place
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -181,12 +182,15 @@ def _segmented(job: Job, segmenter: Segmenter, image: EncodedImage, waited: floa
 
 
 def failure(error: Exception) -> RefusedError:
-    """What a request gets whose computation failed: what it asked for, a lack of memory, or a defect, in one line."""
+    """What a request gets whose computation failed: what it asked for, a lack of memory, or a defect, in one line.
+
+    Of a defect a client learns the kind alone, and the log what it says.
+    """
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, FeedsegError):
         return RefusedError(422, str(error))
     if memory_advice(error):
         return RefusedError(503, "out of memory: try a smaller image, or later")
-    explain(error)  # with FEEDSEG_DEBUG its traceback goes to the log
+    logging.getLogger("uvicorn.error").error(explain(error))  # with FEEDSEG_DEBUG there is its traceback, too
     return RefusedError(500, f"unexpected {type(error).__name__}")
